@@ -1,0 +1,76 @@
+"""Every error that Cutline raises on purpose.
+
+    CutlineError
+    ├ InvalidRequest        the request cannot be met as it stands; nothing was done
+    │ ├ InvalidGeometry     an area of interest that is not one
+    │ ├ InvalidProcess      a process graph that is unknown, incomplete or contradictory
+    │ ├ InvalidScene        imagery that cannot be placed or used, with the reason
+    │ ├ UnsupportedCRS      a coordinate reference system we cannot use
+    │ └ TooLarge            over a limit, which one and by how much
+    ├ TransientError        may well succeed when tried again
+    │ └ SourceUnavailable   a scene could not be read: which tile, which scene, why
+    └ InternalError         a broken invariant of ours
+      └ IncompleteExport    a block or a tile without its bytes
+
+An error's ``code`` is stable, for programs. Its ``pointer`` names the field that is wrong, as a JSON pointer
+into the request (RFC 6901), where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CutlineError(Exception):
+    """The root. ``message`` is one sentence for a person: what is wrong and what would be right."""
+
+    code: ClassVar[str] = "cutline-error"
+
+    def __init__(self, message: str, *, pointer: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.pointer = pointer
+
+    def __reduce__(self) -> tuple[type[CutlineError], tuple[str], dict[str, str | None]]:
+        # Keyword-only arguments do not survive the default pickling, and workers send errors home.
+        return type(self), (self.message,), {"pointer": self.pointer}
+
+
+class InvalidRequest(CutlineError):
+    code = "invalid-request"
+
+
+class InvalidGeometry(InvalidRequest):
+    code = "invalid-geometry"
+
+
+class InvalidProcess(InvalidRequest):
+    code = "invalid-process"
+
+
+class InvalidScene(InvalidRequest):
+    code = "invalid-scene"
+
+
+class UnsupportedCRS(InvalidRequest):
+    code = "unsupported-crs"
+
+
+class TooLarge(InvalidRequest):
+    code = "too-large"
+
+
+class TransientError(CutlineError):
+    code = "transient-error"
+
+
+class SourceUnavailable(TransientError):
+    code = "source-unavailable"
+
+
+class InternalError(CutlineError):
+    code = "internal-error"
+
+
+class IncompleteExport(InternalError):
+    code = "incomplete-export"

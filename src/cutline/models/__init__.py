@@ -1,0 +1,1 @@
+"""What travels between the steps: frozen pydantic models that refuse unknown fields."""
