@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import datetime as dt
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from cutline.models.base import AffineCoefficients, GeoJSON, Model
 
 Validity = Literal["all", "nodata", "alpha", "mask"]
-"""How a file says which of its pixels hold data: all do, all bands equal nodata where none is, an alpha band, a mask."""
+"""How a file says which pixels hold data: all do; none where all bands equal nodata; an alpha band; a mask."""
 
 
 class Asset(Model):
     """One raster file, as its header describes it."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # nodata may be NaN, which plain JSON would turn into null
 
     href: str
     driver: str
@@ -29,6 +31,8 @@ class Asset(Model):
     """numpy's name"""
     validity: Validity
     nodata: float | None = None
+    alpha: int | None = None
+    """1-based position of the alpha band, which is never a data band; 0 there means no data"""
     overviews: tuple[int, ...] = ()
     """Decimation factors, ascending"""
     identity: str | None = None
@@ -78,7 +82,7 @@ class Scene(Model):
     bands: tuple[Band, ...]
     footprint: GeoJSON
     """Polygon or MultiPolygon in lon/lat, split at the antimeridian, around every pixel of every asset"""
-    datetime: datetime | None = None
+    datetime: dt.datetime | None = None
     cloud_cover: float | None = None
     """Percent"""
     mask: Mask | None = None

@@ -1,0 +1,25 @@
+"""Where bytes are kept. One seam, ``Objects``, and three real implementations, chosen by the href's scheme, once."""
+
+from cutline.errors import InvalidRequest
+from cutline.store.objects import Files, Objects, Peek
+from cutline.store.s3 import S3Objects
+from cutline.store.web import WebObjects, check_host
+
+BACKENDS: dict[str, type[Objects]] = {"": Files, "s3": S3Objects, "https": WebObjects, "http": WebObjects}
+"""href scheme -> what reads it; a path has no scheme"""
+
+
+def scheme_of(href: str) -> str:
+    """``s3``, ``https`` …, or "" for a path. Raises InvalidRequest for a scheme that is not read."""
+    scheme = href.partition("://")[0].lower() if "://" in href else ""
+    if scheme not in BACKENDS:
+        raise InvalidRequest(f"{scheme}:// is not read; use a path, s3://, https:// or http://")
+    return scheme
+
+
+def objects(href: str) -> Objects:
+    """What reads ``href``."""
+    return BACKENDS[scheme_of(href)]()
+
+
+__all__ = ["BACKENDS", "Files", "Objects", "Peek", "S3Objects", "WebObjects", "check_host", "objects", "scheme_of"]
