@@ -1,0 +1,114 @@
+"""Join the segments into one file: header, then every segment as it is. No pixel of a tile is decoded again.
+
+Memory is bounded by one tile and 12 bytes a block, whatever the export's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from cutline.cog import tiff
+from cutline.cog.encode import template
+from cutline.cog.coarse import CoarserLevels
+from cutline.cog.layout import Layout, PlacedSegment
+from cutline.errors import IncompleteExport
+from cutline.grid import Tiling
+from cutline.models.plan import ExportPlan
+from cutline.models.receipt import CogReceipt, Segment, TileReceipt
+from cutline.statistics import NONE, combined
+from cutline.store.workspace import Workspace
+
+_COPY_BYTES = 8 << 20
+
+
+def assemble(
+    plan: ExportPlan, receipts: Sequence[TileReceipt | None], workspace: Workspace, out: Path, tags: dict[str, str]
+) -> CogReceipt:
+    """Write the COG of ``plan`` to ``out`` (which appears only when it is whole).
+
+    ``receipts``: one for every tile of the plan, in its order. ``tags``: the file's own metadata. Raises
+    IncompleteExport where a tile has no receipt, or a segment not its bytes.
+    """
+    _check_complete(plan, receipts)
+    done = [(tile, receipt) for tile, receipt in zip(plan.tiles, receipts, strict=True) if receipt and receipt.apex]
+    placed = [
+        PlacedSegment(tile.row, tile.col, plan.edge >> segment.level, segment)
+        for tile, receipt in done
+        for segment in receipt.segments
+    ]
+    apexes = {(tile.row, tile.col): receipt.apex for tile, receipt in done if receipt.apex}
+    placed += CoarserLevels(plan, workspace).made_from(apexes)
+    layout = Layout(plan.cog, plan.geobox.shape)
+    layout.place(placed)
+    per_tile = [receipt.statistics for _, receipt in done]
+    statistics = tuple(combined(bands) for bands in zip(*per_tile, strict=True)) or (NONE,) * len(plan.cog.bands)
+    main = template(plan.cog, plan.geobox, statistics, tags) | _codec_tags([receipt for _, receipt in done])
+    digest = _write(out, layout.header(main), layout.in_file_order(), workspace)
+    return CogReceipt(
+        href=str(out),
+        nbytes=out.stat().st_size,
+        sha256=digest,
+        shape=plan.geobox.shape,
+        crs=plan.geobox.crs,
+        transform=tuple(plan.geobox.transform[:6]),
+        statistics=statistics,
+        sparse_tiles=sum(1 for _ in Tiling(plan.geobox.shape, plan.edge)) - len(done),
+    )
+
+
+def _check_complete(plan: ExportPlan, receipts: Sequence[TileReceipt | None]) -> None:
+    """Nobody's word is taken that all tiles are there."""
+    if len(receipts) != len(plan.tiles):
+        raise IncompleteExport(f"{len(plan.tiles)} tiles are planned, {len(receipts)} accounted for")
+    for tile, receipt in zip(plan.tiles, receipts, strict=True):
+        if receipt is None or receipt.key != tile.key:
+            raise IncompleteExport(f"tile ({tile.row}, {tile.col}) has no receipt")
+        if not receipt.empty and not receipt.segments:
+            raise IncompleteExport(f"tile ({tile.row}, {tile.col}) holds data, but no segment of it is there")
+
+
+def _codec_tags(receipts: Sequence[TileReceipt]) -> tiff.Directory:
+    """The one set of decoding tables that all blocks must share."""
+    found = {tuple(sorted(receipt.codec_tags.items())) for receipt in receipts}
+    if len(found) > 1:
+        raise IncompleteExport("the tiles were encoded with different tables; delete the work folder and export again")
+    kinds = {tiff.JPEG_TABLES: (7, 1), tiff.LERC_PARAMETERS: (tiff.LONG, 4)}
+    directory: tiff.Directory = {}
+    for number, data in next(iter(found), ()):
+        (kind, size), content = kinds[number], bytes.fromhex(data)
+        directory[number] = tiff.Tag(kind, len(content) // size, content)
+    return directory
+
+
+def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Workspace) -> str:
+    """Write aside, then rename. Returns the SHA-256 of the whole, in hexadecimal."""
+    digest = hashlib.sha256()
+    aside = out.with_name(f".{out.name}.part")
+    try:
+        with aside.open("wb") as file:
+            digest.update(header)
+            file.write(header)
+            for segment in segments:
+                _append(file, segment, workspace, digest)
+        aside.replace(out)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return digest.hexdigest()
+
+
+def _append(file: BinaryIO, segment: Segment, workspace: Workspace, digest: hashlib._Hash) -> None:
+    copied = 0
+    try:
+        with workspace.path(segment.name).open("rb") as source:
+            while piece := source.read(_COPY_BYTES):
+                file.write(piece)
+                digest.update(piece)
+                copied += len(piece)
+    except FileNotFoundError as error:
+        raise IncompleteExport(f"{segment.name} is gone from the work folder; run the export again") from error
+    if copied != segment.nbytes:
+        raise IncompleteExport(f"{segment.name} has {copied} of its {segment.nbytes} bytes")

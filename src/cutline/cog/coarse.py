@@ -1,0 +1,95 @@
+"""The overviews coarser than a tile, made from the tiles' apexes: the only pixels that assembling computes.
+
+Stage by stage: the apexes of the plan's tiles are the pixels of a smaller raster, which is cut into tiles of the same
+edge, each with an apex of its own, and so on until one block holds all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from cutline.cog.layout import PlacedSegment
+from cutline.cog.pyramid import Raster, empty_value, read_apex, write_pyramid
+from cutline.errors import IncompleteExport
+from cutline.grid import Tiling, level_shapes
+from cutline.models.plan import ExportPlan
+from cutline.store.workspace import Workspace
+
+Apexes = dict[tuple[int, int], str]
+"""(row, col) of a tile that holds data -> the name of its apex in the workspace"""
+
+
+def stages(shape: tuple[int, int], edge: int) -> list[tuple[int, Tiling]]:
+    """The tilings that make all levels, each with its first level: the plan's own, then those above it."""
+    shapes = level_shapes(shape)
+    found: list[tuple[int, Tiling]] = []
+    level = 0
+    while level < len(shapes):
+        tiling = Tiling(shapes[level], edge)
+        found.append((level, tiling))
+        level += tiling.levels
+    return found
+
+
+class CoarserLevels:
+    """Makes and writes the levels above a plan's tiles."""
+
+    def __init__(self, plan: ExportPlan, workspace: Workspace) -> None:
+        self._plan = plan
+        self._workspace = workspace
+        every_key = "".join(tile.key for tile in plan.tiles)
+        self._name = f"coarse-{hashlib.sha256(every_key.encode()).hexdigest()[:32]}"
+
+    def made_from(self, apexes: Apexes) -> Iterator[PlacedSegment]:
+        """Raises IncompleteExport where an apex has gone."""
+        (_, below), *above = stages(self._plan.geobox.shape, self._plan.edge)
+        for first_level, tiling in above:
+            grown: Apexes = {}
+            for row, col in tiling:
+                raster = self._gathered(tiling, row, col, below, apexes)
+                if raster is None:
+                    continue
+                pyramid = write_pyramid(
+                    raster,
+                    self._plan.cog,
+                    first_level=first_level,
+                    levels=tiling.levels,
+                    name=f"{self._name}/{first_level}-{row}-{col}",
+                    workspace=self._workspace,
+                )
+                grown[row, col] = pyramid.apex
+                for segment in pyramid.segments:
+                    yield PlacedSegment(row, col, tiling.edge >> (segment.level - first_level), segment)
+            below, apexes = tiling, grown
+
+    def _gathered(self, tiling: Tiling, row: int, col: int, below: Tiling, apexes: Apexes) -> Raster | None:
+        """The pixels of one tile, from the apexes that it covers; None where there is none of those."""
+        edge = below.edge >> below.levels  # pixels along an apex's side
+        across = tiling.edge // edge
+        covered = [
+            (place_row, place_col, apexes[row * across + place_row, col * across + place_col])
+            for place_row in range(across)
+            for place_col in range(across)
+            if (row * across + place_row, col * across + place_col) in apexes
+        ]
+        if not covered:
+            return None
+        shape = tiling.tile_shape(row, col)
+        values = np.full((len(self._plan.cog.bands), *shape), empty_value(self._plan.cog))
+        valid = np.zeros(shape, np.bool_)
+        for place_row, place_col, name in covered:
+            apex = self._apex(name)
+            rows, cols = apex.valid.shape
+            top, left = place_row * edge, place_col * edge
+            values[:, top : top + rows, left : left + cols] = apex.values
+            valid[top : top + rows, left : left + cols] = apex.valid
+        return Raster(values, valid)
+
+    def _apex(self, name: str) -> Raster:
+        content = self._workspace.get(name)
+        if content is None:
+            raise IncompleteExport(f"{name} is gone from the work folder; run the export again")
+        return read_apex(content)

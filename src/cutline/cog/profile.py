@@ -1,0 +1,145 @@
+"""How pixels are encoded: one row a profile, with GDAL's creation options and the reason for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cutline.errors import InvalidRequest
+from cutline.grid import BLOCK
+from cutline.models.plan import CogSpec
+from cutline.models.request import ProfileName
+
+INTEGERS = frozenset({"uint8", "int8", "uint16", "int16", "uint32", "int32"})
+FLOATS = frozenset({"float32", "float64"})
+
+PLANAR_ABOVE_BANDS = 8
+"""With more bands a reader wants one of them, and a pixel-interleaved block of all would be megabytes"""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A row of the table."""
+
+    summary: str
+    compress: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    predictor: bool = False
+    """Store differences of neighbours (integers) or bytes by significance (floats): smaller, at no cost in speed"""
+    lossy: bool = False
+    """Needs a mask (nodata would fray into a collar), and tiles of up to 8192 (its segments are small)"""
+    dtypes: frozenset[str] = INTEGERS | FLOATS
+    band_counts: frozenset[int] | None = None
+    """None: any"""
+    expansion: float = 1.0
+    """The most that encoded bytes can exceed the raw ones, as a factor"""
+
+
+PROFILES: dict[ProfileName, Profile] = {
+    "deflate": Profile(
+        "lossless, read by everything; level 1 is 1 % larger than level 6 and 60 % faster",
+        "DEFLATE",
+        {"ZLEVEL": "1"},
+        predictor=True,
+        expansion=1.001,  # zlib: 5 bytes a 16 kB stored block
+    ),
+    "zstd": Profile(
+        "lossless, the fastest; needs a reader with libzstd (GDAL >= 2.3, QGIS)",
+        "ZSTD",
+        {"ZSTD_LEVEL": "1"},
+        predictor=True,
+        expansion=1.005,  # ZSTD_COMPRESSBOUND
+    ),
+    "lerc": Profile(
+        "floats within 0.001 of their value, integers exact: small elevation models",
+        "LERC_ZSTD",
+        {"ZSTD_LEVEL": "1", "MAX_Z_ERROR": "0.001"},
+        expansion=1.01,
+    ),
+    "jpeg": Profile(
+        "visual: 8-bit grey or RGB at quality 85, with a mask",
+        "JPEG",
+        {"JPEG_QUALITY": "85"},
+        lossy=True,
+        dtypes=frozenset({"uint8"}),
+        band_counts=frozenset({1, 3}),
+        expansion=1.5,
+    ),
+    "webp": Profile(
+        "visual: 8-bit RGB at quality 80, smaller and slower than jpeg, with a mask",
+        "WEBP",
+        {"WEBP_LEVEL": "80"},
+        lossy=True,
+        dtypes=frozenset({"uint8"}),
+        band_counts=frozenset({3}),
+        expansion=1.5,
+    ),
+    "none": Profile("no compression", "NONE"),
+}
+
+
+def check_profile(name: ProfileName, dtype: str, bands: int) -> None:
+    """Raise InvalidRequest where a profile cannot hold such pixels, naming what would."""
+    profile = PROFILES[name]
+    if dtype not in profile.dtypes:
+        raise InvalidRequest(
+            f"profile {name} holds {' or '.join(sorted(profile.dtypes))}, not {dtype}; "
+            "choose --profile deflate, or --dtype uint8 with a --stretch",
+            pointer="/output/profile",
+        )
+    if profile.band_counts is not None and bands not in profile.band_counts:
+        counts = " or ".join(map(str, sorted(profile.band_counts)))
+        raise InvalidRequest(
+            f"profile {name} holds {counts} bands, not {bands}; choose --bands, or --profile deflate",
+            pointer="/output/profile",
+        )
+
+
+def creation_options(spec: CogSpec) -> dict[str, object]:
+    """What rasterio.open(…, "w") needs for blocks of this kind, but for the size and the place."""
+    profile = PROFILES[spec.profile]
+    options: dict[str, object] = {
+        "driver": "GTiff",
+        "dtype": spec.dtype,
+        "count": len(spec.bands),
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": profile.compress,
+        "interleave": "band" if spec.planar else "pixel",
+        "photometric": _photometric(spec, profile),
+        "SPARSE_OK": "TRUE",
+        **profile.options,
+    }
+    if profile.predictor:
+        options["predictor"] = 3 if spec.dtype in FLOATS else 2
+    if spec.profile == "lerc" and spec.dtype in INTEGERS:
+        options["MAX_Z_ERROR"] = "0"
+    if spec.nodata is not None:
+        options["nodata"] = spec.nodata
+    if len(spec.bands) > 1:
+        options["ALPHA"] = "NO"  # a fourth band is near infrared here, never transparency
+    return options
+
+
+def _photometric(spec: CogSpec, profile: Profile) -> str:
+    if spec.bands[:3] != ("red", "green", "blue") or spec.dtype not in {"uint8", "uint16"}:
+        return "MINISBLACK"
+    return "YCBCR" if profile.compress == "JPEG" else "RGB"
+
+
+def raw_bytes(spec: CogSpec, pixels: int) -> int:
+    """Bytes of so many pixels, decoded, without the mask."""
+    return pixels * len(spec.bands) * np.dtype(spec.dtype).itemsize
+
+
+def bytes_bound(spec: CogSpec, level_blocks: int) -> int:
+    """The most that so many blocks (of all levels) can take, encoded, with their masks and index entries."""
+    block = math.ceil(raw_bytes(spec, BLOCK * BLOCK) * PROFILES[spec.profile].expansion)
+    planes = len(spec.bands) if spec.planar else 1
+    mask = BLOCK * BLOCK // 8 + 64 if spec.masked else 0
+    index = 12 * (planes + spec.masked)
+    return level_blocks * (block + 64 * planes + mask + index)

@@ -1,0 +1,59 @@
+"""What was done: proofs that the next step checks instead of trusting."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cutline.models.base import AffineCoefficients, Model
+
+
+class BandStatistics(Model):
+    """Of the valid pixels of a band, as stored. Two of them combine exactly (Chan et al. 1979)."""
+
+    count: int
+    minimum: float
+    maximum: float
+    mean: float
+    squares: float
+    """Sum of squared differences from the mean"""
+
+
+class Segment(Model):
+    """The encoded blocks of one tile at one level, as one object."""
+
+    level: int
+    name: str
+    """In the workspace"""
+    nbytes: int
+    blocks: tuple[int, ...]
+    """Bytes of each block, in file order: row by row, the planes of a block together; 0: no data at all"""
+    masks: tuple[int, ...] = ()
+    """Bytes of each block's mask, which follows the block; () without an internal mask"""
+
+
+class TileReceipt(Model):
+    """A tile is rendered: its segments, or the statement that it holds no data."""
+
+    key: str
+    segments: tuple[Segment, ...]
+    apex: str | None
+    """The tile's pixels one level above its last segment, from which coarser overviews are made"""
+    codec_tags: dict[int, str] = Field(default_factory=dict)
+    """TIFF tags that decoding needs and that all blocks share, in hexadecimal (JPEGTables, LercParameters)"""
+    statistics: tuple[BandStatistics, ...]
+    empty: bool
+    """No valid pixel; a legitimate result, which the file keeps sparse"""
+
+
+class CogReceipt(Model):
+    """The finished file."""
+
+    href: str
+    nbytes: int
+    sha256: str
+    shape: tuple[int, int]
+    crs: str
+    transform: AffineCoefficients
+    statistics: tuple[BandStatistics, ...]
+    sparse_tiles: int
+    """Tiles with nothing in them"""

@@ -1,0 +1,130 @@
+"""One scene's pixels on the output grid: its bands resampled, its mask applied, its numbers made physical."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from cutline.errors import CutlineError, SourceUnavailable
+from cutline.imagery import environment, open_asset
+from cutline.imagery.reader import identify
+from cutline.kernel import resample
+from cutline.models.grid import Geobox
+from cutline.models.plan import ExportPlan
+from cutline.models.request import Resampling
+from cutline.models.scene import Asset, Band, Mask, Scene
+from cutline.placement import bounds_in, pixels_across
+
+_OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
+"""Methods that may start from an overview: the others promise values that stand in the file itself"""
+
+
+class SceneReader:
+    """A scene, opened when it is first asked for pixels. Belongs to one process."""
+
+    def __init__(self, scene: Scene, plan: ExportPlan) -> None:
+        self.scene = scene
+        self._plan = plan
+        self._bands = [_named(scene, name) for name in plan.bands]
+        self._opened: dict[tuple[str, bool], DatasetReader] = {}
+
+    @functools.cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        """first row, first col, end row, end col of the output pixels that the scene can reach."""
+        geobox = self._plan.geobox
+        return bounds_in(geobox, shapely.geometry.shape(self.scene.footprint))
+
+    def read(self, geobox: Geobox) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The plan's bands on ``geobox``: (bands, rows, cols) of the plan's dtype, and where they are valid.
+
+        A pixel is valid where every asset has data and the mask, if there is one, does not object.
+        Raises SourceUnavailable, naming the scene, where a file cannot be read or is no longer what was planned.
+        """
+        values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
+        valid = np.ones(geobox.shape, np.bool_)
+        for key in dict.fromkeys(band.asset for band in self._bands):
+            places = [place for place, band in enumerate(self._bands) if band.asset == key]
+            indexes = [self._bands[place].index for place in places]
+            pixels, has_data = self._resample(key, indexes, geobox, self._plan.resampling)
+            valid &= has_data
+            for place, band_pixels in zip(places, pixels, strict=True):
+                values[place] = band_pixels if self._plan.stored else _physical(band_pixels, self._bands[place])
+        if self.scene.mask is not None and valid.any():
+            valid &= ~self._masked(self.scene.mask, geobox)
+        return values, valid
+
+    def _masked(self, mask: Mask, geobox: Geobox) -> NDArray[np.bool_]:
+        pixels, known = self._resample(mask.asset, [mask.index], geobox, "nearest")
+        classes = pixels[0]
+        bits = sum(1 << bit for bit in mask.bits)
+        bad = np.isin(classes, mask.values)
+        if bits:
+            bad |= (classes.astype(np.int64) & bits) != 0
+        return bad & known
+
+    def _resample(
+        self, key: str, indexes: list[int], geobox: Geobox, method: Resampling
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        asset = self.scene.assets[key]
+        with _told(self.scene, asset), environment():
+            return resample(self._dataset(key, overviewed=method in _OVERVIEWED), indexes, geobox, method)
+
+    def _dataset(self, key: str, *, overviewed: bool) -> DatasetReader:
+        if (key, overviewed) not in self._opened:
+            asset = self.scene.assets[key]
+            if asset.identity is not None and identify(asset.href)[1] != asset.identity:
+                raise SourceUnavailable("it has changed since the export was planned; run the export again")
+            overview = _overview(asset, self._plan.geobox) if overviewed else None
+            self._opened[key, overviewed] = open_asset(asset, overview=overview)
+        return self._opened[key, overviewed]
+
+
+def _named(scene: Scene, name: str) -> Band:
+    band = scene.band(name)
+    assert band is not None, f"the plan promised band {name} in scene {scene.id}"  # noqa: S101 - planned so
+    return band
+
+
+def _overview(asset: Asset, geobox: Geobox) -> int | None:
+    """The coarsest overview that is still no coarser than the output: by asset and resolution, never by window."""
+    across = pixels_across(asset, geobox)
+    fitting = [index for index, decimation in enumerate(asset.overviews) if decimation <= across * (1 + 1e-6)]
+    return fitting[-1] if fitting else None
+
+
+def _physical(pixels: NDArray[Any], band: Band) -> NDArray[np.floating[Any]]:
+    values = pixels.astype(np.float64)
+    values *= band.scale
+    values += band.offset
+    if band.stretch is not None:
+        low, high = band.stretch.low, band.stretch.high
+        values -= low
+        values *= 255.0 / (high - low) if high > low else 0.0
+        np.clip(values, 0.0, 255.0, out=values)
+    return values
+
+
+@contextmanager
+def _told(scene: Scene, asset: Asset) -> Iterator[None]:
+    """GDAL's errors, and ours about one file, become one sentence that names the scene."""
+    try:
+        yield
+    except RasterioError as error:
+        raise SourceUnavailable(f"scene {scene.id} ({asset.href}) could not be read: {_cause(error)}") from error
+    except CutlineError as error:
+        raise SourceUnavailable(f"scene {scene.id} ({asset.href}): {error.message}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The deepest message of the chain: rasterio wraps GDAL's own in "Read or write failed"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)

@@ -1,0 +1,138 @@
+"""Render one tile: read, mosaic, process, mask, encode.
+
+A tile is worked in strips of rows, so that memory is bounded however many bands and scenes there are. All steps
+after resampling are pointwise, and resampling does not depend on the window: strips and tiles leave no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from cutline.cog.pyramid import Raster, empty_value, write_pyramid
+from cutline.errors import CutlineError, InternalError
+from cutline.grid import Cutline, Tiling
+from cutline.models.plan import ExportPlan, TilePlan
+from cutline.models.receipt import TileReceipt
+from cutline.mosaic import RULES, Window, time_stack
+from cutline.process import compile_graph
+from cutline.read import SceneReader
+from cutline.statistics import NONE, band_statistics
+from cutline.store.workspace import Workspace
+
+_STRIP_BYTES = 96 << 20
+"""What the arrays of a strip may take while it is mosaicked and processed"""
+
+
+class Renderer:
+    """A plan made ready to render its tiles: what one worker keeps from tile to tile."""
+
+    def __init__(self, plan: ExportPlan, workspace: Workspace) -> None:
+        self._plan = plan
+        self._workspace = workspace
+        self._tiling = Tiling(plan.geobox.shape, plan.edge)
+        self._cutline = Cutline(shapely.from_wkb(plan.cutline), plan.geobox)
+        dtypes = dict.fromkeys(plan.bands, plan.dtype)
+        self._process = compile_graph(plan.graph, plan.bands, dtypes)
+        self._readers = [SceneReader(scene, plan) for scene in plan.scenes]
+
+    def render(self, tile: TilePlan) -> TileReceipt:
+        """Write the tile's segments and its receipt. Raises what went wrong, naming the tile and the scene."""
+        try:
+            receipt = self._render(tile)
+        except CutlineError as error:
+            raise type(error)(f"tile ({tile.row}, {tile.col}): {error.message}") from error
+        except MemoryError as error:
+            raise InternalError(f"tile ({tile.row}, {tile.col}): no memory left; use fewer --workers") from error
+        self._workspace.put(receipt_name(tile.key), receipt.model_dump_json().encode())
+        return receipt
+
+    def _render(self, tile: TilePlan) -> TileReceipt:
+        spec = self._plan.cog
+        raster = self._pixels(tile)
+        if not raster.valid.any():
+            nothing = (NONE,) * len(spec.bands)
+            return TileReceipt(key=tile.key, segments=(), apex=None, statistics=nothing, empty=True)
+        pyramid = write_pyramid(
+            raster, spec, first_level=0, levels=self._tiling.levels, name=tile.key, workspace=self._workspace
+        )
+        return TileReceipt(
+            key=tile.key,
+            segments=pyramid.segments,
+            apex=pyramid.apex,
+            codec_tags=pyramid.codec_tags,
+            statistics=tuple(band_statistics(band, raster.valid) for band in raster.values),
+            empty=False,
+        )
+
+    def _pixels(self, tile: TilePlan) -> Raster:
+        plan, shape = self._plan, self._tiling.tile_shape(tile.row, tile.col)
+        values = np.full((len(plan.cog.bands), *shape), empty_value(plan.cog))
+        valid = np.zeros(shape, np.bool_)
+        readers = [self._readers[index] for index in tile.scenes]
+        height = self._strip_height(len(readers), shape[1])
+        for start in range(0, shape[0], height):
+            rows = slice(start, min(start + height, shape[0]))
+            row, col = tile.row * plan.edge + start, tile.col * plan.edge
+            wanted = self._cutline.mask(row, col, (rows.stop - start, shape[1]))
+            if wanted.any():
+                window = Window(plan.geobox, row, col, wanted, len(plan.bands), plan.dtype)
+                values[:, rows], valid[rows] = self._strip(window, readers)
+        return Raster(values, valid)
+
+    def _strip(self, window: Window, readers: Sequence[SceneReader]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        plan = self._plan
+        if plan.reducer == "time":
+            return _stored(self._process(time_stack(window, readers)), window.wanted, plan)
+        pixels, valid = RULES[plan.reducer](window, readers)
+        if self._process.selection:
+            return _stored(self._process(pixels), valid, plan)
+        floats = pixels.astype(np.result_type(pixels, np.float32), copy=False)
+        floats[:, ~valid] = np.nan
+        return _stored(self._process(floats), valid, plan)
+
+    def _strip_height(self, scenes: int, cols: int) -> int:
+        """Rows that fit: the mosaic's layers as floats, and about as much again while they are processed."""
+        plan = self._plan
+        layers = scenes if plan.reducer in {"time", "median"} else 3
+        itemsize = max(np.dtype(plan.dtype).itemsize, 4)
+        row_bytes = cols * itemsize * (2 * layers * len(plan.bands) + 3 * len(plan.cog.bands))
+        return max(1, _STRIP_BYTES // row_bytes)
+
+
+def receipt_name(key: str) -> str:
+    return f"{key}/receipt.json"
+
+
+def _stored(values: NDArray[Any], valid: NDArray[np.bool_], plan: ExportPlan) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Computed values as they go into the file, and the validity that remains: NaN and infinities are no data."""
+    spec, dtype = plan.cog, np.dtype(plan.cog.dtype)
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        valid = valid & (finite.any(axis=0) if dtype.kind == "f" else finite.all(axis=0))
+    if plan.packed:
+        values = (values - spec.offset) / spec.scale
+    if dtype.kind == "f":
+        stored = values.astype(dtype)
+        stored[~(np.isfinite(stored) & valid)] = empty_value(spec)
+        return stored, valid
+    stored = np.where(valid, _as_integers(values, dtype), empty_value(spec))
+    if spec.nodata is not None:
+        # As GDAL does: a valid pixel that happens to equal nodata steps aside by one.
+        beside = spec.nodata - 1 if spec.nodata == np.iinfo(dtype).max else spec.nodata + 1
+        stored[(stored == spec.nodata) & valid] = beside
+    return stored, valid
+
+
+def _as_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rounded half up and clipped to what the dtype holds."""
+    if values.dtype == dtype:
+        return values
+    limits = np.iinfo(dtype)
+    rounded = np.floor(values + 0.5) if values.dtype.kind == "f" else values
+    with np.errstate(invalid="ignore"):  # NaN, about to be replaced
+        return np.clip(rounded, limits.min, limits.max).astype(dtype)
