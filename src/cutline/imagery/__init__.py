@@ -1,7 +1,23 @@
 """Imagery: what the user names becomes scenes, by headers only; files are opened by one driver and no other."""
 
 from cutline.imagery.environment import environment
-from cutline.imagery.reader import open_asset
+from cutline.imagery.mosaic import check_bands, common_bands, order_scenes, within
+from cutline.imagery.notation import MaskValues, parse_mask_values, parse_scene
+from cutline.imagery.reader import open_asset, reading
 from cutline.imagery.scenes import describe_scenes
+from cutline.imagery.statistics import band_statistics
 
-__all__ = ["describe_scenes", "environment", "open_asset"]
+__all__ = [
+    "MaskValues",
+    "band_statistics",
+    "check_bands",
+    "common_bands",
+    "describe_scenes",
+    "environment",
+    "open_asset",
+    "order_scenes",
+    "parse_mask_values",
+    "parse_scene",
+    "reading",
+    "within",
+]

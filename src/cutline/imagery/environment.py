@@ -1,5 +1,6 @@
 """The GDAL that imagery is read with: every option stands beside its reason.
 
+Those about HTTP concern S3; any other web address is read by ``store.web``, which follows no redirects.
 What travels in a scene is another person's file, so the defaults here are the careful ones. Options of GDAL belong to
 the thread that set them: whoever reads pixels does so inside ``environment()``, not only around the opening.
 """
@@ -23,13 +24,14 @@ OPTIONS: dict[str, tuple[str | int, str]] = {
     "GDAL_VRT_ENABLE_RAWRASTERBAND": ("NO", "reads any file of the machine as pixels"),
     "GDAL_HTTP_MAX_RETRY": ("4", "a 429, 502, 503 or 504 is usually over in seconds"),
     "GDAL_HTTP_RETRY_DELAY": ("0.5", "seconds, doubled by GDAL each time"),
-    "GDAL_HTTP_CONNECTTIMEOUT": ("10", "seconds; GDAL waits for ever by default"),
+    "GDAL_HTTP_CONNECTTIMEOUT": (
+        "10",
+        "seconds; GDAL waits for ever by default",
+    ),
     "GDAL_HTTP_TIMEOUT": ("60", "seconds for one request; ranges are small"),
     "GDAL_HTTP_LOW_SPEED_LIMIT": ("1024", "bytes/s: a server that trickles is as good as down"),
     "GDAL_HTTP_LOW_SPEED_TIME": ("30", "seconds below that speed"),
-    "GDAL_HTTP_NETRC": ("NO", "no password from the user's home for an address out of a STAC item"),
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": ("YES", "adjoining blocks in one request"),
-    "CPL_VSIL_CURL_USE_HEAD": ("NO", "presigned addresses are signed for GET alone"),
     "CPL_VSIL_CURL_CHUNK_SIZE": ("65536", "bytes of the first request: most TIFF headers fit"),
     "CPL_VSIL_CURL_CACHE_SIZE": ("67108864", "bytes for all remote files of a process; the default is 16 MB"),
     "VSI_CACHE": ("TRUE", "a block that straddles two ranges is not fetched twice"),

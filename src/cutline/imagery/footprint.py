@@ -97,12 +97,16 @@ def _cover_of_samples(to_lonlat: pyproj.Transformer, transform: Affine, shape: t
 
 def _split(outline: shapely.Geometry) -> shapely.Geometry:
     """``outline`` cut at ±180, ±540 … and its pieces moved into -180 .. 180."""
-    west, _, east, _ = outline.bounds
+    west, _, east, _ = shapely.bounds(outline)
     pieces = []
     for turn in range(int(np.floor((west + 180) / 360)), int(np.ceil((east - 180) / 360)) + 1):
-        piece = outline.intersection(box(360.0 * turn - 180, -90, 360.0 * turn + 180, 90))
-        pieces.append(shapely.transform(piece, lambda xy, turn=turn: xy - [360.0 * turn, 0.0]))
+        piece = shapely.intersection(outline, box(360.0 * turn - 180, -90, 360.0 * turn + 180, 90))
+        pieces.append(shapely.transform(piece, functools.partial(_shifted, degrees=-360.0 * turn)))
     return _polygons(shapely.union_all(pieces))
+
+
+def _shifted(lonlat: Degrees, degrees: float) -> Degrees:
+    return np.asarray(lonlat + [degrees, 0.0])  # noqa: RUF005 - arrays add
 
 
 def _polygons(geometry: shapely.Geometry) -> shapely.Geometry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -96,6 +96,14 @@ def read_header(href: str) -> Header:
         if not bands:
             raise InvalidScene("it has an alpha band and no other")
         return Header(asset, bands, _datetime(dataset))
+
+
+def with_nodata(header: Header, nodata: float | None) -> Header:
+    """``header`` with the ``nodata`` that a STAC item knows of, where the file says nothing of its validity."""
+    held = fitted(nodata, header.asset.dtype)
+    if held is None or header.asset.validity != "all":
+        return header
+    return replace(header, asset=header.asset.model_copy(update={"validity": "nodata", "nodata": held}))
 
 
 def _check_redirection(dataset: rasterio.DatasetReader) -> None:

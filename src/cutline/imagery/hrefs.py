@@ -9,9 +9,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 from cutline.errors import InvalidScene
 from cutline.store import scheme_of
 
-GDAL_PREFIXES = {"": "", "s3": "/vsis3/", "https": "/vsicurl/", "http": "/vsicurl/"}
-"""href scheme -> GDAL's virtual file system"""
-
 
 def resolve(href: str, base: str | None = None) -> str:
     """``href``, checked and made absolute: a path, or an s3, https or http URL.
@@ -32,12 +29,6 @@ def resolve(href: str, base: str | None = None) -> str:
     if path.startswith("/vsi"):
         raise InvalidScene(f"{path}: GDAL's virtual files (/vsi…) are not read; name the file itself")
     return path
-
-
-def gdal_path(href: str) -> str:
-    """How GDAL spells an href that ``resolve`` returned."""
-    scheme = scheme_of(href)
-    return GDAL_PREFIXES[scheme] + (href.removeprefix("s3://") if scheme == "s3" else href)
 
 
 def path_of(href: str) -> str:

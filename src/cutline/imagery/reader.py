@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from cutline.errors import CutlineError, InvalidScene, SourceUnavailable
+from cutline.errors import CutlineError, InvalidRequest, InvalidScene, SourceUnavailable
 from cutline.imagery.environment import environment
 from cutline.imagery.formats import ENVI, GEOTIFF, SNIFFED_BYTES, Format, recognise
-from cutline.imagery.hrefs import gdal_path, path_of, shown
+from cutline.imagery.hrefs import path_of, shown
 from cutline.models.scene import Asset
-from cutline.store import check_host, objects, scheme_of
+from cutline.store import RangeFile, objects, scheme_of
 
 TIFF_SIDECARS = (".msk", ".ovr")
 """What GDAL opens beside a local TIFF: a mask, overviews"""
 
-NETWORK = ("HTTP", "CURL", "timed out", "timeout", "resolve host", "connect to")
-"""Words of GDAL's messages when the network, not the file, is at fault"""
+Opener = Callable[..., RangeFile]
+
+
+class Access(NamedTuple):
+    """How GDAL gets at a file, and at nothing else."""
+
+    name: str
+    """What GDAL is given to open"""
+    options: dict[str, str]
+    """On top of ``environment()``"""
+    opener: Opener | None = None
+    """Reads in GDAL's stead"""
 
 
 def open_asset(asset: Asset, *, overview: int | None = None) -> rasterio.DatasetReader:
@@ -34,13 +45,21 @@ def open_asset(asset: Asset, *, overview: int | None = None) -> rasterio.Dataset
 
 
 @contextmanager
+def reading(asset: Asset, *, overview: int | None = None) -> Iterator[rasterio.DatasetReader]:
+    """``asset`` as ``open_asset`` opens it, in the environment to read it in; closed behind it."""
+    with opened(asset.href, asset.driver, overview=overview) as dataset, dataset:
+        yield dataset
+
+
+@contextmanager
 def opened(href: str, driver: str, *, overview: int | None = None) -> Iterator[rasterio.DatasetReader]:
     """The file at ``href`` in GDAL's environment, whose errors become ours. The dataset stays open behind it."""
+    access = ACCESS[scheme_of(href)](href, driver)
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
-    with environment(**_confinement(href, driver)), warnings.catch_warnings():
+    with environment(**access.options), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            yield rasterio.open(gdal_path(href), driver=driver, sharing=False, **level)
+            yield rasterio.open(access.name, driver=driver, sharing=False, opener=access.opener, **level)
         except RasterioError as error:
             raise _told(href, driver, error) from error
 
@@ -69,29 +88,60 @@ def _sidecars(href: str, known: Format) -> list[str]:
 
 
 def _envi_header(href: str) -> str:
-    beside = href.rpartition(".")[0] + ".hdr"
+    """A query, where a signature may be, stays behind the header's name."""
+    address, mark, query = href.partition("?") if scheme_of(href) else (href, "", "")
+    beside = address.rpartition(".")[0] + ".hdr"
     if scheme_of(href):
-        return beside
+        return beside + mark + query
     for header in (beside, href + ".hdr"):
         if Path(header).is_file():
             return header
     raise InvalidScene(f"it looks like ENVI, but its header {Path(beside).name} is not beside it")
 
 
-def _confinement(href: str, driver: str) -> dict[str, str]:
-    """The options that keep GDAL to this one file."""
-    scheme = scheme_of(href)
-    if scheme.startswith("http"):
-        check_host(href)
-    if not scheme or driver == ENVI.driver:
-        return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}  # sidecars by their names; never list a folder of a million
-    return {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": gdal_path(href)}
+def _local(href: str, driver: str) -> Access:
+    # Sidecars are asked for by their names; a folder of a million files is never listed.
+    return Access(href, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"})
 
 
-def _told(href: str, driver: str, error: RasterioError) -> CutlineError:
-    message = str(error)
+def _s3(href: str, driver: str) -> Access:
+    name = "/vsis3/" + href.removeprefix("s3://")
+    if driver == ENVI.driver:
+        return Access(name, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"})
+    # Nothing is looked for beside a remote file, and a file that names another gets nothing.
+    return Access(name, {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": name})
+
+
+def _web(href: str, driver: str) -> Access:
+    files = {"asset.dat": href}
+    if driver == ENVI.driver:
+        files["asset.hdr"] = _envi_header(href)
+
+    def opener(path: str, mode: str = "rb", **_: object) -> RangeFile:
+        if path not in files or mode != "rb":
+            raise FileNotFoundError(path)
+        return RangeFile(files[path])
+
+    readdir = "TRUE" if driver == ENVI.driver else "EMPTY_DIR"
+    return Access("asset.dat", {"GDAL_DISABLE_READDIR_ON_OPEN": readdir}, opener)
+
+
+ACCESS: dict[str, Callable[[str, str], Access]] = {"": _local, "s3": _s3, "https": _web, "http": _web}
+"""href scheme -> how GDAL gets at it"""
+
+NETWORK = ("HTTP", "CURL", "timed out", "timeout", "resolve host", "connect to")
+"""Words of GDAL's messages when the network, not the file, is at fault"""
+
+
+def _told(href: str, driver: str, error: BaseException) -> CutlineError:
+    """What GDAL means, by the first cause it gives."""
+    while error.__cause__ is not None and not isinstance(error, CutlineError):
+        error = error.__cause__
+    if isinstance(error, InvalidRequest):
+        return InvalidScene(error.message)
+    if isinstance(error, CutlineError):
+        return error
+    message = str(error).replace(href, shown(href))
     if scheme_of(href) and any(word in message for word in NETWORK):
-        return SourceUnavailable(f"it could not be read: {message.replace(href, shown(href))}")
-    return InvalidScene(
-        f"it is damaged, or not what its first bytes say ({driver}): {message.replace(href, shown(href))}"
-    )
+        return SourceUnavailable(f"it could not be read: {message}")
+    return InvalidScene(f"it is damaged, or not what its first bytes say ({driver}): {message}")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 from cutline.errors import CutlineError, InvalidRequest, InvalidScene
 from cutline.imagery.footprint import footprint
-from cutline.imagery.header import Header, read_header
-from cutline.imagery.hrefs import check_id, resolve, shown, stem
+from cutline.imagery.formats import FORMATS, SNIFFED_BYTES, has_suffix
+from cutline.imagery.header import BandTraits, Header, read_header, with_nodata
+from cutline.imagery.hrefs import check_id, path_of, resolve, shown, stem
+from cutline.imagery.masks import find_mask
 from cutline.imagery.names import name_bands
+from cutline.imagery.stac import MAX_ITEM_BYTES, Chosen, Item, ItemBand, choose_bands, parse_item
 from cutline.models.request import SceneRequest, Source
 from cutline.models.scene import Band, Scene
+from cutline.store import objects
 
 IMAGE = "image"
 """The asset key of a scene that is a single file"""
+ITEM_SUFFIXES = frozenset({".json", ".geojson"})
+NOTHING_SAID = ItemBand()
 
 
 def describe_scenes(source: Source) -> tuple[Scene, ...]:
@@ -25,35 +34,130 @@ def describe_scenes(source: Source) -> tuple[Scene, ...]:
     scenes: list[Scene] = []
     for position, request in enumerate(source.scenes):
         with _about(request, position):
-            scene = describe_scene(request, source)
+            scene = _describe(request, source)
         scenes.append(scene.model_copy(update={"id": _unused(scene.id, {known.id for known in scenes})}))
     return tuple(scenes)
 
 
-def describe_scene(request: SceneRequest, source: Source) -> Scene:
-    """One scene; errors leave its name to the caller."""
-    if request.href and not request.assets:
-        return _from_file(resolve(request.href), source)
-    if request.assets and not request.href:
+def _describe(request: SceneRequest, source: Source) -> Scene:
+    if bool(request.href) == bool(request.assets):
+        raise InvalidScene("a scene is either one href or one file per band")
+    if request.href is None:
         return _from_files({name: resolve(href) for name, href in request.assets.items()}, source)
-    raise InvalidScene("a scene is either one href or one file per band")
+    href = resolve(request.href)
+    return _from_item(href, source) if _is_item(href) else _from_file(href, source)
+
+
+def _is_item(href: str) -> bool:
+    suffix = PurePosixPath(path_of(href)).suffix.lower()
+    if suffix in ITEM_SUFFIXES or has_suffix(path_of(href), *FORMATS):
+        return suffix in ITEM_SUFFIXES
+    return objects(href).peek(href, SNIFFED_BYTES).start.lstrip().startswith(b"{")
+
+
+# Each of the three ways to name a scene reads its headers and names its bands; _scene() does the rest.
 
 
 def _from_file(href: str, source: Source) -> Scene:
     header = read_header(href)
     names = name_bands(header.bands, source.band_names)
-    bands = tuple(_band(name, IMAGE, header, i) for i, name in enumerate(names))
-    return _scene(stem(href), {IMAGE: header}, bands)
+    bands = [_band(name, IMAGE, traits) for name, traits in zip(names, header.bands, strict=True)]
+    return _scene(stem(href), {IMAGE: header}, bands, source)
 
 
 def _from_files(hrefs: dict[str, str], source: Source) -> Scene:
-    headers = {name: read_header(href) for name, href in hrefs.items()}
-    bands = tuple(_band(name, name, header, 0) for name, header in headers.items())
-    return _scene(stem(next(iter(hrefs.values()))), headers, bands)
+    if source.band_names:
+        raise InvalidRequest("the bands have their names already (red=…); leave band_names out", pointer=BAND_NAMES)
+    headers = {name: _read(name, href) for name, href in hrefs.items()}
+    for name, header in headers.items():
+        if len(header.bands) > 1:
+            raise InvalidScene(f"{name}={shown(header.asset.href)} has {len(header.bands)} bands; it must have one")
+    bands = [_band(name, name, header.bands[0]) for name, header in headers.items()]
+    return _scene(_common_stem([stem(href) for href in hrefs.values()]), headers, bands, source)
 
 
-def _scene(scene_id: str, headers: dict[str, Header], bands: Sequence[Band]) -> Scene:
-    assets = {key: header.asset for key, header in headers.items()}
+def _from_item(href: str, source: Source) -> Scene:
+    item = parse_item(objects(href).read(href, MAX_ITEM_BYTES))
+    chosen = choose_bands(item)
+    keys = dict.fromkeys(band.asset for band in chosen)
+    if source.mask is not None and source.mask.asset in item.assets:
+        keys[source.mask.asset] = None
+    headers = {key: _read_item_asset(item, key, href) for key in keys}
+    bands = [band for choice in chosen for band in _item_bands(choice, item, headers[choice.asset])]
+    if source.band_names:
+        bands = _renamed(bands, source.band_names)
+    scene = _scene(check_id(item.id), headers, bands, source)
+    known = {"item_href": href, "cloud_cover": item.properties.cloud_cover}
+    return scene.model_copy(update={**known, "datetime": item.datetime or scene.datetime})
+
+
+BAND_NAMES = "/source/band_names"
+
+
+def _read(key: str, href: str) -> Header:
+    """The header; errors say which asset of the scene they are about."""
+    try:
+        return read_header(href)
+    except CutlineError as error:
+        raise _said_of(f"{key} ({shown(href)})", error) from error
+
+
+def _read_item_asset(item: Item, key: str, item_href: str) -> Header:
+    asset = item.assets[key]
+    header = _read(key, resolve(asset.href, item_href))
+    values = {band.nodata for band in asset.bands}
+    if len(values) > 1:
+        raise InvalidScene(f"{key}: its bands have different nodata values; give one file per band")
+    return with_nodata(header, values.pop() if values else None)
+
+
+def _item_bands(choice: Chosen, item: Item, header: Header) -> list[Band]:
+    """``choice`` as the file has it: one band, or all of a file whose bands the item does not list."""
+    described = item.assets[choice.asset]
+    if not described.described:
+        names = name_bands(header.bands) if len(header.bands) > 1 else (choice.name,)
+        return [_band(name, choice.asset, band, choice.says) for name, band in zip(names, header.bands, strict=True)]
+    if len(described.bands) not in (len(header.bands), header.asset.count):
+        raise InvalidScene(
+            f"the item lists {len(described.bands)} bands for {choice.asset}, but the file has {len(header.bands)}"
+        )
+    in_file = [band for band in header.bands if band.index == choice.position + 1]
+    if len(described.bands) == len(header.bands):
+        in_file = [header.bands[choice.position]]
+    return [_band(choice.name, choice.asset, band, choice.says) for band in in_file]
+
+
+def _renamed(bands: list[Band], names: tuple[str, ...]) -> list[Band]:
+    if len({band.asset for band in bands}) > 1:
+        raise InvalidRequest("the item's bands are in several files and have their names there", pointer=BAND_NAMES)
+    if len(bands) != len(names) or len(set(names)) != len(names):
+        raise InvalidScene(f"it has {len(bands)} bands, but {len(names)} names were given ({', '.join(names)})")
+    return [band.model_copy(update={"name": name}) for band, name in zip(bands, names, strict=True)]
+
+
+def _band(name: str, key: str, traits: BandTraits, says: ItemBand = NOTHING_SAID) -> Band:
+    """A band of the file ``key``. What the item ``says`` of scale and offset, it says of both, and before the file."""
+    from_item = says.scale is not None or says.offset is not None
+    return Band(
+        name=name,
+        asset=key,
+        index=traits.index,
+        dtype=traits.dtype,
+        scale=(1.0 if says.scale is None else says.scale) if from_item else traits.scale,
+        offset=(says.offset or 0.0) if from_item else traits.offset,
+        wavelength=says.center_wavelength or traits.wavelength,
+    )
+
+
+def _scene(scene_id: str, headers: Mapping[str, Header], bands: list[Band], source: Source) -> Scene:
+    names = [band.name for band in bands]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidScene(f"two of its bands are called {min(twice)}; give one file per band (red=…,nir=…)")
+    mask = None
+    if source.mask is not None:
+        mask, bands = find_mask(source.mask, headers, bands)
+    used = {band.asset for band in bands} | ({mask.asset} if mask else set())
+    assets = {key: header.asset for key, header in headers.items() if key in used}
     times = [header.datetime for header in headers.values() if header.datetime]
     return Scene(
         id=check_id(scene_id),
@@ -61,38 +165,36 @@ def _scene(scene_id: str, headers: dict[str, Header], bands: Sequence[Band]) -> 
         bands=tuple(bands),
         footprint=footprint(assets.values()),
         datetime=min(times, default=None),
+        mask=mask,
     )
 
 
-def _band(name: str, key: str, header: Header, position: int) -> Band:
-    traits = header.bands[position]
-    return Band(
-        name=name,
-        asset=key,
-        index=traits.index,
-        dtype=traits.dtype,
-        scale=traits.scale,
-        offset=traits.offset,
-        wavelength=traits.wavelength,
-    )
+def _common_stem(stems: list[str]) -> str:
+    """What the files' names have in common, up to a separator: LC08_…_SR for LC08_…_SR_B4 and LC08_…_SR_B5."""
+    words = [re.findall(r"[^_.\- ]+[_.\- ]*", name) for name in stems]
+    alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+    return "".join(column[0] for column in alike).rstrip("_.- ") or stems[0]
+
+
+def _unused(scene_id: str, taken: Iterable[str]) -> str:
+    number, unused = 1, scene_id
+    while unused in taken:
+        number += 1
+        unused = f"{scene_id}-{number}"
+    return unused
 
 
 @contextmanager
 def _about(request: SceneRequest, position: int) -> Iterator[None]:
     """Errors inside say which scene they are about, and where it stands in the request."""
-    name = request.href or ", ".join(f"{band}={href}" for band, href in request.assets.items())
+    name = request.href or ",".join(f"{band}={shown(href)}" for band, href in request.assets.items())
     try:
         yield
     except CutlineError as error:
-        family = InvalidScene if type(error) is InvalidRequest else type(error)
-        pointer = error.pointer or f"/source/scenes/{position}"
-        raise family(f"scene {shown(name)}: {error.message}", pointer=pointer) from error
+        raise _said_of(f"scene {shown(name)}", error, f"/source/scenes/{position}") from error
 
 
-def _unused(scene_id: str, taken: set[str]) -> str:
-    number = 2
-    unused = scene_id
-    while unused in taken:
-        unused = f"{scene_id}-{number}"
-        number += 1
-    return unused
+def _said_of(subject: str, error: CutlineError, pointer: str | None = None) -> CutlineError:
+    """``error`` again, beginning with its subject. What the store calls an invalid request is an invalid scene."""
+    family = InvalidScene if type(error) is InvalidRequest and error.pointer is None else type(error)
+    return family(f"{subject}: {error.message}", pointer=error.pointer or pointer)

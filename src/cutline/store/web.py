@@ -1,93 +1,223 @@
-"""Web addresses: no redirects, no private neighbours, and never longer than the timeouts.
+"""Web addresses: no redirects, no private neighbours, never longer than the timeouts, and one content throughout.
 
 An address comes out of a STAC item that anyone may have written. Following a redirect, or asking a host that only this
-machine can see, would lend the writer our place in the network.
+machine can see, would lend the writer our place in the network. GDAL's own reader follows redirects and looks names up
+again for each connection, and no option stops it; so GDAL reads the web through ``RangeFile``, and curl stays idle.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import ipaddress
 import socket
-import urllib.error
-import urllib.request
-from urllib.parse import urlsplit
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
 
-from cutline.errors import CutlineError, InvalidRequest, SourceUnavailable
+from cutline.errors import CutlineError, InvalidRequest, SourceUnavailable, TransientError
 from cutline.settings import settings
 from cutline.store.objects import Peek, check_length
 
 TIMEOUT = 30.0
 """Seconds to wait for a connection, and for each piece of an answer"""
+ATTEMPTS = 4
+FIRST_DELAY = 0.5
+"""Seconds before the second attempt, doubled before each further one"""
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may be gone when asked again"""
+
+PAGE = 64 * 1024
+"""Bytes. Ranges are whole pages: most TIFF headers are one"""
+PAGES = 512
+"""Pages kept for each open file, 32 MiB"""
 
 
 class WebObjects:
     """``https://`` and ``http://``."""
 
     def peek(self, href: str, nbytes: int) -> Peek:
-        # GET, not HEAD: presigned addresses are signed for GET alone.
-        return _get(href, nbytes, {"Range": f"bytes=0-{nbytes - 1}"})
+        with _Host(href) as host:
+            # GET, not HEAD: presigned addresses are signed for GET alone.
+            start, headers = host.get(nbytes, first=0)
+        return Peek(start, _identity(headers))
 
     def read(self, href: str, limit: int) -> bytes:
-        return check_length(_get(href, limit + 1, {}).start, limit)
+        with _Host(href) as host:
+            return check_length(host.get(limit + 1)[0], limit)
 
 
-def check_host(href: str) -> None:
-    """Refuse an address inside our own network, unless the settings allow those. Raises InvalidRequest.
+class RangeFile(io.RawIOBase):
+    """A web address as a file that can be read anywhere, by ranges. It fails if the content changes meanwhile."""
 
-    The name is looked up again when GDAL connects, so a server of names that changes its answer in between is not
-    stopped here; the machine's own rules for outgoing traffic have to.
-    """
-    if settings().private_hosts:
-        return
-    place = urlsplit(href)
+    def __init__(self, href: str) -> None:
+        self._host = _Host(href)
+        self._pages: OrderedDict[int, bytes] = OrderedDict()
+        self._place = 0
+        start, headers = self._host.get(PAGE, first=0)
+        total = headers.get("Content-Range", "").rpartition("/")[2]
+        if not total.isdigit():
+            raise InvalidRequest("the server does not serve ranges of a file")
+        self._nbytes = int(total)
+        self._etag = headers.get("ETag")
+        self._keep(0, start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._nbytes}[whence]
+        return self._place
+
+    def read(self, nbytes: int | None = -1) -> bytes:
+        stop = self._nbytes if nbytes is None or nbytes < 0 else min(self._place + nbytes, self._nbytes)
+        if stop <= self._place:
+            return b""
+        first, last = self._place // PAGE, (stop - 1) // PAGE
+        pages = self._fetch(first, last)
+        content = b"".join(pages)[self._place - first * PAGE : stop - first * PAGE]
+        self._place = stop
+        return content
+
+    def close(self) -> None:
+        self._host.close()
+        super().close()
+
+    def _fetch(self, first: int, last: int) -> list[bytes]:
+        """Pages ``first`` to ``last``, those that are missing by one request."""
+        missing = [number for number in range(first, last + 1) if number not in self._pages]
+        fetched: dict[int, bytes] = {}
+        if missing:
+            begin, end = missing[0] * PAGE, min((missing[-1] + 1) * PAGE, self._nbytes)
+            content, _ = self._host.get(end - begin, first=begin, etag=self._etag)
+            if len(content) != end - begin:
+                raise SourceUnavailable(f"the server sent {len(content)} bytes where {end - begin} were asked for")
+            fetched = {missing[0] + i // PAGE: content[i : i + PAGE] for i in range(0, len(content), PAGE)}
+        pages = [fetched[number] if number in fetched else self._pages[number] for number in range(first, last + 1)]
+        for number, page in fetched.items():
+            self._keep(number, page)
+        return pages
+
+    def _keep(self, number: int, page: bytes) -> None:
+        self._pages[number] = page
+        while len(self._pages) > PAGES:
+            self._pages.popitem(last=False)
+
+
+class _Host:
+    """A connection to the host of one address, whose numeric address was checked and stays the same."""
+
+    def __init__(self, href: str) -> None:
+        place = urlsplit(href)
+        assert place.hostname is not None  # noqa: S101 - imagery.hrefs admits no other
+        kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(place.hostname, place.port, timeout=TIMEOUT)
+        numeric = _public_address(place.hostname, self._connection.port)
+        # http.client asks this for its socket; TLS still checks the certificate against the name.
+        self._connection._create_connection = (  # type: ignore[attr-defined]
+            lambda address, *rest: socket.create_connection((numeric, address[1]), *rest)
+        )
+        # Spaces and letters beyond ASCII are escaped, existing escapes and signatures left as they are.
+        self._target = quote(f"{place.path}{'?' if place.query else ''}{place.query}", safe="/%?=&:;@!$'()*+,~[]-._")
+
+    def __enter__(self) -> _Host:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def get(
+        self, nbytes: int, *, first: int | None = None, etag: str | None = None
+    ) -> tuple[bytes, http.client.HTTPMessage]:
+        """At most ``nbytes`` from byte ``first`` (None: of the whole, without asking for a range), and the headers."""
+        headers = {"User-Agent": "cutline", "Accept-Encoding": "identity"}
+        if first is not None:
+            headers["Range"] = f"bytes={first}-{first + nbytes - 1}"
+        if etag and not etag.startswith("W/"):
+            headers["If-Match"] = etag
+        for delay in _delays():
+            try:
+                return self._ask(nbytes, first, headers)
+            except TransientError:
+                if delay is None:
+                    raise
+                time.sleep(delay)
+        raise AssertionError("unreachable")
+
+    def _ask(self, nbytes: int, first: int | None, headers: dict[str, str]) -> tuple[bytes, http.client.HTTPMessage]:
+        try:
+            self._connection.request("GET", self._target, headers=headers)
+            answer = self._connection.getresponse()
+            if first and answer.status == 200:
+                raise InvalidRequest("the server does not serve ranges of a file")
+            if answer.status == 416 and not first:  # no byte 0 to begin a range with: it is empty
+                return b"", answer.headers
+            if answer.status not in (200, 206):
+                raise _told(answer)
+            content = answer.read(nbytes)
+            if not answer.isclosed():  # more than we want: let it go, with the connection
+                self._connection.close()
+            return content, answer.headers
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise SourceUnavailable(f"no answer: {error or type(error).__name__}") from error
+        except CutlineError:
+            self._connection.close()
+            raise
+
+
+def _delays() -> Iterator[float | None]:
+    """Seconds to wait after each failed attempt; None after the last."""
+    yield from (FIRST_DELAY * 2**attempt for attempt in range(ATTEMPTS - 1))
+    yield None
+
+
+def _public_address(hostname: str, port: int) -> str:
+    """The numeric address of ``hostname``. Raises InvalidRequest where it is inside a private network and the
+    settings do not allow those."""
     try:
-        found = socket.getaddrinfo(place.hostname, place.port or 443, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise SourceUnavailable(f"the host {place.hostname} is not found: {error.strerror}") from error
-    for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).split("%", 1)[0]).is_global:
-            raise InvalidRequest(
-                f"the host {place.hostname} is inside a private network; CUTLINE_PRIVATE_HOSTS=1 allows that"
-            )
+        raise SourceUnavailable(f"the host {hostname} is not found: {error.strerror}") from error
+    addresses = [str(address[0]) for *_, address in found]
+    if not settings().private_hosts and not all(map(_is_public, addresses)):
+        raise InvalidRequest(f"the host {hostname} is inside a private network; CUTLINE_PRIVATE_HOSTS=1 allows that")
+    return addresses[0]
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None
+def _is_public(address: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ip = ipaddress.ip_address(address.split("%", 1)[0])
+        mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+        return (mapped or ip).is_global and not ip.is_multicast
+    return False
 
 
-_OPENER = urllib.request.build_opener(_NoRedirects)
-
-
-def _get(href: str, nbytes: int, headers: dict[str, str]) -> Peek:
-    check_host(href)
-    request = urllib.request.Request(href, headers=headers)  # noqa: S310 - objects_for() admits http(s) alone
-    try:
-        with _OPENER.open(request, timeout=TIMEOUT) as answer:
-            return Peek(answer.read(nbytes), _identity(answer.headers, answer.status))
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # no byte 0 to begin a range with: it is empty
-            return Peek(b"", None)
-        raise _told(error) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise SourceUnavailable(f"no answer: {getattr(error, 'reason', None) or error}") from error
-
-
-def _identity(headers: http.client.HTTPMessage, status: int) -> str | None:
+def _identity(headers: http.client.HTTPMessage) -> str | None:
     if etag := headers.get("ETag"):
         return etag.removeprefix("W/").strip('"')
     modified = headers.get("Last-Modified")
-    total = headers.get("Content-Range", "").rpartition("/")[2] if status == 206 else headers.get("Content-Length")
+    total = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length")
     return f"{total}-{modified}" if total and modified else None
 
 
-def _told(error: urllib.error.HTTPError) -> CutlineError:
-    if error.code in TRANSIENT:
-        return SourceUnavailable(f"the server answered {error.code} {error.reason}")
-    if 300 <= error.code < 400:
+def _told(answer: http.client.HTTPResponse) -> CutlineError:
+    if answer.status in TRANSIENT:
+        return SourceUnavailable(f"the server answered {answer.status} {answer.reason}")
+    if answer.status == 412:
+        return InvalidRequest("its content has changed since it was opened")
+    if 300 <= answer.status < 400:
         return InvalidRequest("the server redirects elsewhere, which we do not follow; name the address itself")
-    return InvalidRequest(f"the server answered {error.code} {error.reason}")
+    return InvalidRequest(f"the server answered {answer.status} {answer.reason}")
