@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from cutline.errors import InvalidGeometry, TooLarge
 from cutline.models.grid import Geobox
@@ -108,7 +109,7 @@ class Cutline:
     pixels that the whole would. GDAL's polygon fill, which works relative to its window, promises neither.
     """
 
-    def __init__(self, geometry: shapely.Geometry, geobox: Geobox) -> None:
+    def __init__(self, geometry: BaseGeometry, geobox: Geobox) -> None:
         self.geobox = geobox
         x, y, joined = _ring_coordinates(geometry)
         u = (x - geobox.anchor[0]) / geobox.resolution[0]
@@ -173,7 +174,7 @@ class Cutline:
 
 
 def _ring_coordinates(
-    geometry: shapely.Geometry,
+    geometry: BaseGeometry,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """x and y of all rings in a row, and for each point but the last whether an edge joins it to the next."""
     rings = shapely.get_rings(shapely.get_parts(geometry))

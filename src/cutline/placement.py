@@ -9,37 +9,40 @@ import numpy as np
 import pyproj
 import shapely
 from affine import Affine
+from shapely.geometry.base import BaseGeometry
 
-from cutline.aoi.project import contiguous, to_crs
+from cutline.aoi.project import LONLAT, contiguous, parse_crs, to_crs
 from cutline.errors import UnsupportedCRS
 from cutline.models.base import GeoJSON
 from cutline.models.grid import Geobox
 from cutline.models.scene import Asset
 
-LONLAT = "OGC:CRS84"
+
+def crs_name(crs: pyproj.CRS) -> str:
+    """How plans write a CRS: the authority's code where there is one, else WKT2."""
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+_MARGIN = 2
+"""Pixels around a footprint: its edge is known to half a pixel, and a kernel looks a little beyond"""
 
 
 @functools.lru_cache(maxsize=64)
-def parse_crs(text: str) -> pyproj.CRS:
+def image_crs(text: str) -> pyproj.CRS:
     """A CRS from whatever names one. Raises UnsupportedCRS for what cannot carry an image of the earth."""
-    try:
-        crs = pyproj.CRS.from_user_input(text)
-    except pyproj.exceptions.CRSError as error:
-        raise UnsupportedCRS(
-            f"{text!r} is no coordinate reference system; write a code such as EPSG:3857", pointer="/output/crs"
-        ) from error
-    if not (crs.is_projected or crs.is_geographic) or len(crs.axis_info) > 2:
-        kind = crs.type_name
-        raise UnsupportedCRS(f"{text} is a {kind}; an image needs two horizontal axes", pointer="/output/crs")
+    crs = parse_crs(text)
+    if not (crs.is_projected or crs.is_geographic):
+        raise UnsupportedCRS(f"{text} is a {crs.type_name}; an image needs two horizontal axes", pointer="/output/crs")
     return crs
 
 
 @functools.lru_cache(maxsize=256)
 def _transformer(source: str, target: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(parse_crs(source), parse_crs(target), always_xy=True)
+    return pyproj.Transformer.from_crs(image_crs(source), image_crs(target), always_xy=True)
 
 
-def on_crs(area: shapely.Geometry, crs: str, tolerance: float, *, across_180: bool) -> shapely.Geometry:
+def on_crs(area: BaseGeometry, crs: str, tolerance: float, *, across_180: bool) -> BaseGeometry:
     """An area in lon/lat, in ``crs``, its curved edges within ``tolerance`` (units of the CRS).
 
     ``across_180``: keep what the antimeridian split in one piece, where the CRS would tear it to its two ends: what
@@ -55,7 +58,7 @@ def on_crs(area: shapely.Geometry, crs: str, tolerance: float, *, across_180: bo
     return shapely.union_all(moved)
 
 
-def is_across_180(area: shapely.Geometry) -> bool:
+def is_across_180(area: BaseGeometry) -> bool:
     """Whether an area split at the antimeridian is narrower when put together again."""
     return bool(contiguous(area).bounds != area.bounds)
 
@@ -65,35 +68,41 @@ def _wrap_width(crs: str) -> float:
     """How far apart the CRS draws the two sides of the antimeridian; 0 where they meet, as in UTM zone 60."""
     (west, east), (south, north) = _transformer(LONLAT, crs).transform([-180 + 1e-9, 180 - 1e-9], [0.0, 0.0])
     distance = math.hypot(east - west, north - south)
-    unit = 1.0 if parse_crs(crs).is_geographic else 1e5
+    unit = 1.0 if image_crs(crs).is_geographic else 1e5
     return east - west if math.isfinite(distance) and distance > unit else 0.0
 
 
-def bounds_in(geobox: Geobox, area: shapely.Geometry) -> tuple[int, int, int, int]:
-    """first row, first col, end row, end col of the pixels of ``geobox`` that an area (lon/lat) can touch."""
-    placed = on_geobox(area, geobox)
+def box_of(geobox: Geobox, placed: BaseGeometry) -> tuple[int, int, int, int]:
+    """first row, first col, end row, end col of the pixels of ``geobox`` that a geometry in its CRS can touch."""
     if placed.is_empty:
         return 0, 0, 0, 0
     left, bottom, right, top = placed.bounds
-    transform, (rows, cols) = geobox.transform, geobox.shape
-    margin = 2.0
-    first_col, first_row = ~transform @ (left, top)
-    end_col, end_row = ~transform @ (right, bottom)
+    rows, cols = geobox.shape
+    first_col, first_row = ~geobox.transform @ (left, top)
+    end_col, end_row = ~geobox.transform @ (right, bottom)
     return (
-        int(np.clip(math.floor(first_row - margin), 0, rows)),
-        int(np.clip(math.floor(first_col - margin), 0, cols)),
-        int(np.clip(math.ceil(end_row + margin), 0, rows)),
-        int(np.clip(math.ceil(end_col + margin), 0, cols)),
+        int(np.clip(math.floor(first_row) - _MARGIN, 0, rows)),
+        int(np.clip(math.floor(first_col) - _MARGIN, 0, cols)),
+        int(np.clip(math.ceil(end_row) + _MARGIN, 0, rows)),
+        int(np.clip(math.ceil(end_col) + _MARGIN, 0, cols)),
     )
 
 
-def on_geobox(area: shapely.Geometry, geobox: Geobox) -> shapely.Geometry:
-    """An area (lon/lat) in the CRS of ``geobox``, to within half a pixel, in the turn of the globe it covers."""
-    left, _, right, _ = geobox.bounds
+def reach(footprint: GeoJSON, geobox: Geobox) -> BaseGeometry:
+    """What of ``geobox`` a scene can reach: its footprint in that CRS, within half a pixel, or everything where the
+    CRS has no place for all of the footprint (a scene of the whole world in a UTM zone)."""
+    _, _, right, _ = geobox.bounds
     width = _wrap_width(geobox.crs)
-    beyond = bool(width) and right > _transformer(LONLAT, geobox.crs).transform(180 - 1e-9, 0.0)[0] + 1e-6 * width
-    del left
-    return on_crs(area, geobox.crs, min(geobox.resolution) / 2, across_180=beyond)
+    beyond_180 = bool(width) and right > _edge_of_the_world(geobox.crs) + 1e-6 * width
+    area = shapely.geometry.shape(footprint)
+    try:
+        return on_crs(area, geobox.crs, min(geobox.resolution) / 2, across_180=beyond_180)
+    except UnsupportedCRS:
+        return shapely.box(*geobox.bounds)
+
+
+def _edge_of_the_world(crs: str) -> float:
+    return float(_transformer(LONLAT, crs).transform(180 - 1e-9, 0.0)[0])
 
 
 def pixels_across(asset: Asset, geobox: Geobox) -> float:
@@ -119,7 +128,7 @@ def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
     return math.sqrt(area * ratio), math.sqrt(area / ratio)
 
 
-def utm_zone(area: GeoJSON | shapely.Geometry) -> str:
+def utm_zone(area: GeoJSON | BaseGeometry) -> str:
     """The EPSG code of the UTM zone (WGS 84) of an area's middle; near a pole, of the UPS grid there."""
     geometry = contiguous(shapely.geometry.shape(area) if isinstance(area, dict) else area)
     middle = shapely.box(*geometry.bounds).centroid

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -21,7 +20,7 @@ from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset, Band, Mask, Scene
-from cutline.placement import bounds_in, pixels_across
+from cutline.placement import box_of, pixels_across, reach
 
 _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
@@ -39,8 +38,7 @@ class SceneReader:
     @functools.cached_property
     def box(self) -> tuple[int, int, int, int]:
         """first row, first col, end row, end col of the output pixels that the scene can reach."""
-        geobox = self._plan.geobox
-        return bounds_in(geobox, shapely.geometry.shape(self.scene.footprint))
+        return box_of(self._plan.geobox, reach(self.scene.footprint, self._plan.geobox))
 
     def read(self, geobox: Geobox) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The plan's bands on ``geobox``: (bands, rows, cols) of the plan's dtype, and where they are valid.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cutline.cog import tiff
-from cutline.cog.encode import template
 from cutline.cog.coarse import CoarserLevels
+from cutline.cog.encode import template
 from cutline.cog.layout import Layout, PlacedSegment
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling

@@ -34,7 +34,12 @@ class EncodedLevel:
 def encode(values: NDArray[Any], valid: NDArray[np.bool_], spec: CogSpec) -> EncodedLevel:
     """Encode a tile: values (bands, rows, cols) of the spec's dtype, valid (rows, cols)."""
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as memory:
-        with memory.open(height=values.shape[1], width=values.shape[2], **creation_options(spec)) as file:
+        with memory.open(
+            height=values.shape[1],
+            width=values.shape[2],
+            transform=Affine.scale(1, -1),  # of no meaning, but without one rasterio warns
+            **creation_options(spec),
+        ) as file:
             file.write(values)
             if spec.masked:
                 file.write_mask(valid)

@@ -1,0 +1,141 @@
+"""What an export will take, from its plan alone: pixels and tiles exactly, bytes at most, seconds and cost between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cutline.cog.profile import bytes_bound, raw_bytes
+from cutline.grid import BLOCK, Tiling, level_shapes
+from cutline.models.base import Model
+from cutline.models.plan import ExportPlan
+
+
+@dataclass(frozen=True)
+class Prices:
+    """US dollars, us-east-1, read 2026-11 from AWS's price list. Egress is not an export's: who downloads pays it."""
+
+    lambda_gb_second: float = 0.0000166667
+    step_functions_transition: float = 0.025 / 1000
+    s3_put: float = 0.005 / 1000
+    s3_get: float = 0.0004 / 1000
+    dynamodb_write: float = 0.625 / 1e6
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Millions of output samples (pixel x band x scene) that one core renders in a second, worst and best measured.
+
+    docs/BENCHMARKS.md has the runs. Worst: cubic, transcendental projections, remote sources; best: bilinear from
+    local files.
+    """
+
+    low: float = 1.5
+    high: float = 15.0
+
+
+_LAMBDA_GB = 3.0
+_COLD_START_SECONDS = (0.5, 4.0)
+_PER_TILE_TRANSITIONS, _PER_TILE_PUTS, _PER_TILE_GETS, _PER_TILE_WRITES = 4, 7, 60, 3
+
+
+class Interval(Model):
+    """Where a figure lies, inclusive."""
+
+    low: float
+    high: float
+
+
+class Estimate(Model):
+    """Of one export."""
+
+    rows: int
+    cols: int
+    pixels: int
+    """Inside the area, exactly"""
+    tiles: int
+    """That will be rendered, exactly"""
+    tile_edge: int
+    bands: int
+    dtype: str
+    crs: str
+    resolution: tuple[float, float]
+    raw_bytes: int
+    """Of the pixels inside the area, decoded, without overviews"""
+    bytes_max: int
+    """The file cannot be larger"""
+    seconds: Interval
+    """On this machine with the given workers"""
+    aws_cost_usd: Interval
+    """Lambda, Step Functions, S3 and DynamoDB; without storage and egress"""
+    warnings: tuple[str, ...]
+
+
+def estimate(plan: ExportPlan, workers: int) -> Estimate:
+    """What ``plan`` takes, with ``workers`` processes here, or one Lambda a tile on AWS."""
+    core_seconds = _core_seconds(plan)
+    return Estimate(
+        rows=plan.geobox.shape[0],
+        cols=plan.geobox.shape[1],
+        pixels=plan.pixels,
+        tiles=len(plan.tiles),
+        tile_edge=plan.edge,
+        bands=len(plan.cog.bands),
+        dtype=plan.cog.dtype,
+        crs=plan.geobox.crs,
+        resolution=plan.geobox.resolution,
+        raw_bytes=raw_bytes(plan.cog, plan.pixels),
+        bytes_max=_bytes_max(plan),
+        seconds=Interval(low=0.2 + core_seconds.low / workers, high=3.0 + core_seconds.high / min(workers, 2)),
+        aws_cost_usd=_aws_cost(len(plan.tiles), core_seconds),
+        warnings=plan.warnings,
+    )
+
+
+def _core_seconds(plan: ExportPlan) -> Interval:
+    """Every tile reads at least one scene, and at most all that touch it."""
+    samples = plan.pixels * max(len(plan.bands), 1) / 1e6
+    scenes = sum(len(tile.scenes) for tile in plan.tiles) / max(len(plan.tiles), 1)
+    rate = Throughput()
+    return Interval(low=samples / rate.high, high=samples * max(scenes, 1.0) / rate.low + 0.05 * len(plan.tiles))
+
+
+def _bytes_max(plan: ExportPlan) -> int:
+    """All blocks that can come about, raw and then as large as the codec can make them, and the header."""
+    tiling = Tiling(plan.geobox.shape, plan.edge)
+    blocks = sum(
+        _blocks(tiling.tile_shape(tile.row, tile.col, level)) for tile in plan.tiles for level in range(tiling.levels)
+    )
+    blocks += sum(_blocks(shape) for shape in level_shapes(plan.geobox.shape)[tiling.levels :])
+    return bytes_bound(plan.cog, blocks) + _index_bytes(plan) + _HEADER_BYTES
+
+
+_HEADER_BYTES = 1 << 16
+"""Directories, GeoKeys and metadata, apart from the block arrays; a WKT and a process graph fit many times"""
+
+
+def _index_bytes(plan: ExportPlan) -> int:
+    """The block arrays count sparse blocks too."""
+    planes = len(plan.cog.bands) if plan.cog.planar else 1
+    every_block = sum(_blocks(shape) for shape in level_shapes(plan.geobox.shape))
+    graph = sum(len(node.model_dump_json()) for node in plan.graph.values())
+    return every_block * (planes + plan.cog.masked) * 12 + 2 * graph + 512 * len(plan.cog.bands)
+
+
+def _blocks(shape: tuple[int, int]) -> int:
+    return -(-shape[0] // BLOCK) * -(-shape[1] // BLOCK)
+
+
+def _aws_cost(tiles: int, core_seconds: Interval) -> Interval:
+    prices = Prices()
+    per_tile = (
+        _PER_TILE_TRANSITIONS * prices.step_functions_transition
+        + _PER_TILE_PUTS * prices.s3_put
+        + _PER_TILE_GETS * prices.s3_get
+        + _PER_TILE_WRITES * prices.dynamodb_write
+    )
+    cold_low, cold_high = _COLD_START_SECONDS
+    gb_second = _LAMBDA_GB * prices.lambda_gb_second
+    return Interval(
+        low=round(tiles * per_tile / 2 + (core_seconds.low + cold_low) * gb_second, 6),
+        high=round(tiles * per_tile + (core_seconds.high + cold_high * (tiles + 4)) * gb_second, 6),
+    )

@@ -1,0 +1,197 @@
+"""The STAC item beside a COG, and the few tags inside it: what it is, from what, and how it came about.
+
+Inside the file stands only what does not depend on the place (scene ids, process, engine), so that the same plan gives
+the same bytes anywhere; hrefs and times are in the item. Formats: STAC 1.1 (https://github.com/radiantearth/stac-spec)
+with the extensions projection, raster, processing and file.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import antimeridian
+import numpy as np
+import pyproj
+import rasterio
+import shapely
+
+from cutline.aoi.project import LONLAT, to_crs
+from cutline.models.plan import ExportPlan
+from cutline.models.receipt import BandStatistics, CogReceipt
+from cutline.models.scene import Scene
+from cutline.placement import image_crs
+
+_EXTENSIONS = tuple(
+    f"https://stac-extensions.github.io/{name}/schema.json"
+    for name in ("projection/v2.0.0", "raster/v2.0.0", "processing/v1.2.0", "file/v2.1.0")
+)
+_COMMON_NAMES = frozenset(
+    {"coastal", "blue", "green", "green05", "yellow", "red", "pan", "rededge", "rededge071", "rededge075", "rededge078"}
+    | {"nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir", "lwir11", "lwir12"}
+)
+"""What the eo extension calls bands"""
+_SHA2_256 = "1220"
+"""Prefix of a multihash: the function, and its 32 bytes of length"""
+
+
+def tags_of(plan: ExportPlan) -> dict[str, str]:
+    """The file's own metadata."""
+    return {
+        "AREA_OR_POINT": "Area",
+        "TIFFTAG_SOFTWARE": plan.engine,
+        "CUTLINE_SCENES": " ".join(scene.id for scene in plan.scenes),
+        "CUTLINE_MOSAIC": plan.reducer,
+        "CUTLINE_RESAMPLING": plan.resampling,
+        "CUTLINE_PROCESS": _graph_json(plan),
+    }
+
+
+def describe_cog(plan: ExportPlan, receipt: CogReceipt, cog: Path) -> Path:
+    """Write the STAC item of ``cog`` beside it, as NAME.json, and return its path."""
+    item = cog_item(plan, receipt, cog.stem, cog.name, percentiles=_percentiles(cog))
+    path = cog.with_suffix(".json")
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(json.dumps(item, indent=2, allow_nan=False) + "\n")
+    aside.replace(path)
+    return path
+
+
+def cog_item(
+    plan: ExportPlan, receipt: CogReceipt, name: str, href: str, percentiles: list[tuple[float, float] | None]
+) -> dict[str, Any]:
+    """The item as a dict. ``href``: the COG, relative to the item or absolute; ``percentiles``: 2 and 98 of bands."""
+    footprint = _footprint(plan)
+    bands = [
+        _band(plan, index, known, limits)
+        for index, (known, limits) in enumerate(zip(receipt.statistics, percentiles, strict=True))
+    ]
+    asset = {
+        "href": f"./{href}" if "/" not in href else href,
+        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        "title": ", ".join(plan.cog.bands[:8]),
+        "roles": ["data"],
+        "file:size": receipt.nbytes,
+        "file:checksum": _SHA2_256 + receipt.sha256,
+        "bands": bands,
+        **_projection(plan),
+    }
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": list(_EXTENSIONS),
+        "id": name,
+        "geometry": shapely.geometry.mapping(footprint),
+        "bbox": list(antimeridian.bbox(footprint)),
+        "properties": {**_times(plan.scenes), **_processing(plan)},
+        "links": [_derived_from(scene) for scene in plan.scenes],
+        "assets": {"data": asset},
+    }
+
+
+def _footprint(plan: ExportPlan) -> shapely.geometry.base.BaseGeometry:
+    """The cutline in lon/lat, simplified to a few pixels: where the data can be."""
+    area = shapely.from_wkb(plan.cutline)
+    pixel = max(plan.geobox.resolution)
+    simple = area.simplify(2 * pixel, preserve_topology=True)
+    lonlat = to_crs(simple if simple.is_valid and not simple.is_empty else area, plan.geobox.crs, LONLAT, 1e-5)
+    fixed = antimeridian.fix_shape(shapely.geometry.mapping(lonlat), fix_winding=True)
+    return shapely.geometry.shape(fixed)
+
+
+def _projection(plan: ExportPlan) -> dict[str, Any]:
+    geobox = plan.geobox
+    authority = image_crs(geobox.crs).to_authority()
+    described: dict[str, Any] = {
+        "proj:code": ":".join(authority) if authority else None,
+        "proj:bbox": list(geobox.bounds),
+        "proj:shape": list(geobox.shape),
+        "proj:transform": [value + 0.0 for value in geobox.transform[:6]],
+    }
+    if not authority:
+        described["proj:wkt2"] = image_crs(geobox.crs).to_wkt(pyproj.enums.WktVersion.WKT2_2019)
+    return described
+
+
+def _band(plan: ExportPlan, index: int, known: BandStatistics, limits: tuple[float, float] | None) -> dict[str, Any]:
+    name, spec = plan.cog.bands[index], plan.cog
+    band: dict[str, Any] = {"name": name, "data_type": spec.dtype}
+    if name in _COMMON_NAMES:
+        band["eo:common_name"] = name
+    if spec.nodata is not None:
+        band["nodata"] = "nan" if math.isnan(spec.nodata) else spec.nodata
+    if (spec.scale, spec.offset) != (1.0, 0.0):
+        band["raster:scale"], band["raster:offset"] = spec.scale, spec.offset
+    if known.count:
+        pixels = plan.geobox.shape[0] * plan.geobox.shape[1]
+        band["statistics"] = {
+            "minimum": known.minimum,
+            "maximum": known.maximum,
+            "mean": known.mean,
+            "stddev": math.sqrt(known.squares / known.count),
+            "valid_percent": 100 * known.count / pixels,
+            "count": known.count,
+        }
+        if limits:
+            band["cutline:percentiles"] = {"2": limits[0], "98": limits[1]}
+    if min(plan.geobox.resolution) == max(plan.geobox.resolution):
+        band["raster:spatial_resolution"] = plan.geobox.resolution[0]
+    return band
+
+
+def _times(scenes: tuple[Scene, ...]) -> dict[str, Any]:
+    now = _rfc3339(dt.datetime.now(dt.UTC))
+    known = sorted(scene.datetime for scene in scenes if scene.datetime)
+    if not known:
+        return {"datetime": now, "created": now}
+    if known[0] == known[-1]:
+        return {"datetime": _rfc3339(known[0]), "created": now}
+    return {
+        "datetime": None,
+        "start_datetime": _rfc3339(known[0]),
+        "end_datetime": _rfc3339(known[-1]),
+        "created": now,
+    }
+
+
+def _rfc3339(instant: dt.datetime) -> str:
+    return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _processing(plan: ExportPlan) -> dict[str, Any]:
+    name, _, version = plan.engine.partition(" ")
+    return {
+        "processing:software": {name: version},
+        "processing:expression": {"format": "openeo", "expression": json.loads(_graph_json(plan))},
+        "processing:lineage": (
+            f"{len(plan.scenes)} scene(s), mosaic {plan.reducer}, resampled {plan.resampling} "
+            f"to {plan.geobox.resolution[0]:g} in {plan.geobox.crs.partition('[')[0]}"
+        ),
+    }
+
+
+def _graph_json(plan: ExportPlan) -> str:
+    graph = {name: node.model_dump(exclude_defaults=True) for name, node in plan.graph.items()}
+    return json.dumps(graph, sort_keys=True, separators=(",", ":"))
+
+
+def _derived_from(scene: Scene) -> dict[str, str]:
+    href = scene.item_href or next(iter(scene.assets.values())).href
+    kind = "application/geo+json" if scene.item_href else "image/tiff"
+    return {"rel": "derived_from", "href": href, "type": kind, "title": scene.id}
+
+
+def _percentiles(cog: Path) -> list[tuple[float, float] | None]:
+    """2nd and 98th percentile of each band, from the smallest overview: what a viewer stretches to."""
+    with rasterio.open(cog, driver="GTiff") as full:
+        levels = len(full.overviews(1))
+    with rasterio.open(cog, driver="GTiff", **({"OVERVIEW_LEVEL": levels - 1} if levels else {})) as small:
+        found: list[tuple[float, float] | None] = []
+        for index in small.indexes:
+            values = small.read(index, masked=True).compressed().astype(np.float64)
+            values = values[np.isfinite(values)]
+            found.append(tuple(np.percentile(values, [2, 98]).tolist()) if values.size else None)
+        return found

@@ -1,0 +1,242 @@
+"""Plan an export: from a request and its scenes' headers to everything that decides a pixel. Reads no pixel.
+
+request + scenes -> process -> grid -> cutline -> file -> tiles, each with the key of its inputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from cutline import __version__
+from cutline.cog.profile import PLANAR_ABOVE_BANDS, PROFILES, check_profile, raw_bytes
+from cutline.errors import InvalidProcess, InvalidRequest
+from cutline.grid import BLOCK, Cutline, Tiling, padded
+from cutline.imagery.mosaic import check_bands, order_scenes, within
+from cutline.models.grid import Geobox
+from cutline.models.plan import CogSpec, ExportPlan, Reducer, TilePlan
+from cutline.models.request import ExportRequest, MosaicRule, OutputRequest
+from cutline.models.scene import Band, Scene
+from cutline.placement import box_of, reach
+from cutline.plan_grid import choose_geobox
+from cutline.plan_keys import tile_keys
+from cutline.process import PixelProcess, compile_graph
+
+ENGINE = f"cutline {__version__}"
+
+_TILE_BYTES = 256 << 20
+"""Raw pixels of a tile: a worker holds a few times that"""
+_TILE_EDGE, _LOSSY_TILE_EDGE, _SMALL_TILE_EDGE = 4096, 8192, 1024
+_TILES_WANTED = 8
+"""Smaller exports are cut smaller, so that several workers have something to do"""
+
+_REDUCERS: dict[MosaicRule, Reducer] = {
+    "first": "first",
+    "newest": "first",  # orders that the scenes are already in
+    "oldest": "first",
+    "least-cloud": "first",
+    "highest": "highest",
+    "lowest": "lowest",
+    "mean": "mean",
+    "median": "median",
+}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The process, ready for these scenes, and how their numbers enter it."""
+
+    process: PixelProcess
+    scenes: tuple[Scene, ...]
+    reducer: Reducer
+    stored: bool
+    dtype: str
+
+
+def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | None = None) -> ExportPlan:
+    """The plan of ``request`` over ``scenes`` (described, in the user's order, stretched if that was asked for).
+
+    ``edge``: pixels along a tile's side, 512 · 2^k; it changes no pixel. Raises the family of InvalidRequest.
+    """
+    warnings: list[str] = []
+    compiled = _compiled(request, scenes)
+    geobox, area = choose_geobox(request, compiled.scenes, compiled.process.inputs, warnings)
+    cog = _cog_spec(request.output, compiled, _is_packed(request.output))
+    if request.output.geobox is None:
+        geobox = padded(geobox)
+    cutline = Cutline(area, geobox)
+    pixels = cutline.pixel_count()
+    if not pixels:
+        raise InvalidRequest(
+            f"the area holds no pixel centre at resolution {geobox.resolution[0]:g}; choose a finer --resolution",
+            pointer="/output/resolution",
+        )
+    edge = edge or tile_edge(cog, geobox)
+    placed = _place_scenes(compiled.scenes, geobox, area, warnings)
+    plan = ExportPlan(
+        engine=ENGINE,
+        graph=request.process,
+        bands=compiled.process.inputs,
+        scenes=compiled.scenes,
+        reducer=compiled.reducer,
+        stored=compiled.stored,
+        dtype=compiled.dtype,
+        packed=_is_packed(request.output),
+        resampling=request.output.resampling,
+        geobox=geobox,
+        cutline=shapely.to_wkb(area, hex=True),
+        cog=cog,
+        edge=edge,
+        tiles=(),
+        pixels=pixels,
+        warnings=tuple(warnings),
+    )
+    tiles = _tiles(placed, cutline, Tiling(geobox.shape, edge))
+    if not tiles:
+        raise InvalidRequest("no scene touches the area", pointer="/aoi")
+    return plan.model_copy(update={"tiles": tile_keys(plan, tiles, cutline)})
+
+
+def _compiled(request: ExportRequest, scenes: Sequence[Scene]) -> Compiled:
+    scenes = order_scenes(within(scenes, request.source.temporal), request.mosaic)
+    names = check_bands(scenes)
+    bands = {name: [_band(scene, name) for scene in scenes] for name in names}
+    dtypes = {name: _dtype(of_all) for name, of_all in bands.items()}
+    process = compile_graph(request.process, names, dtypes)
+    if process.temporal and request.mosaic != "first":
+        raise InvalidProcess(
+            f"the process reduces over time, so mosaic {request.mosaic} has nothing to do; leave one of them out",
+            pointer="/mosaic",
+        )
+    used = [bands[name] for name in process.inputs]
+    alike = all(len({(band.scale, band.offset) for band in of_all}) == 1 for of_all in used)
+    stretched = any(band.stretch for of_all in used for band in of_all)
+    stored = process.selection and alike and not stretched and not _is_packed(request.output)
+    dtype = _dtype([band for of_all in used for band in of_all])
+    if not stored:
+        dtype = str(np.promote_types(dtype, np.float32))
+    return Compiled(process, scenes, "time" if process.temporal else _REDUCERS[request.mosaic], stored, dtype)
+
+
+def _band(scene: Scene, name: str) -> Band:
+    band = scene.band(name)
+    assert band is not None  # noqa: S101 - check_bands found it in every scene
+    return band
+
+
+def _dtype(bands: Sequence[Band]) -> str:
+    """The dtype that holds every number of these bands, as the graph will see them."""
+    if any(band.stretch for band in bands):
+        return "uint8"
+    if any((band.scale, band.offset) != (1.0, 0.0) for band in bands) and len({(b.scale, b.offset) for b in bands}) > 1:
+        return "float32"
+    return str(np.result_type(*(np.dtype(band.dtype) for band in bands)))
+
+
+def _is_packed(output: OutputRequest) -> bool:
+    return output.scale is not None or output.offset is not None
+
+
+def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool) -> CogSpec:
+    process = compiled.process
+    dtype = output.dtype or (compiled.dtype if compiled.stored else process.dtype)
+    is_float = np.dtype(dtype).kind == "f"
+    if packed and is_float:
+        raise InvalidRequest("scale and offset pack values into integers; add --dtype int16", pointer="/output/dtype")
+    check_profile(output.profile, dtype, len(process.outputs))
+    profile = PROFILES[output.profile]
+    if profile.lossy and output.nodata is not None:
+        raise InvalidRequest(
+            f"profile {output.profile} changes values a little, so nodata would fray; it brings a mask instead",
+            pointer="/output/nodata",
+        )
+    nodata = output.nodata if output.nodata is not None else (float("nan") if is_float else None)
+    if nodata is not None and not is_float and not _fits(nodata, dtype):
+        raise InvalidRequest(f"nodata {nodata:g} is no {dtype}", pointer="/output/nodata")
+    scale, offset = _described_scale(output, compiled)
+    return CogSpec(
+        bands=process.outputs,
+        dtype=dtype,
+        profile=output.profile,
+        nodata=nodata,
+        masked=nodata is None,
+        planar=len(process.outputs) > PLANAR_ABOVE_BANDS,
+        overview="nearest" if output.resampling in {"nearest", "mode"} or _is_truth(compiled) else "average",
+        scale=scale,
+        offset=offset,
+    )
+
+
+def _described_scale(output: OutputRequest, compiled: Compiled) -> tuple[float, float]:
+    """What turns a stored number into a value again: the packing asked for, or the scenes' own, kept."""
+    if _is_packed(output):
+        return 1.0 if output.scale is None else output.scale, output.offset or 0.0
+    if not compiled.stored:
+        return 1.0, 0.0
+    scales = {
+        (band.scale, band.offset)
+        for scene in compiled.scenes
+        for name in compiled.process.inputs
+        if (band := scene.band(name))
+    }
+    return scales.pop() if len(scales) == 1 else (1.0, 0.0)
+
+
+def _is_truth(compiled: Compiled) -> bool:
+    """Whether the output is yes or no, of which there is no average."""
+    return not compiled.stored and compiled.process.dtype == "uint8" and compiled.process.value_range == (0, 1)
+
+
+def _fits(value: float, dtype: str) -> bool:
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
+
+
+def tile_edge(cog: CogSpec, geobox: Geobox) -> int:
+    """The largest 512 · 2^k whose pixels take 256 MiB at most, but no larger than leaves several tiles."""
+    edge = _LOSSY_TILE_EDGE if PROFILES[cog.profile].lossy else _TILE_EDGE
+    while edge > BLOCK and raw_bytes(cog, edge * edge) > _TILE_BYTES:
+        edge //= 2
+    while edge > _SMALL_TILE_EDGE and _tile_count(geobox, edge) < _TILES_WANTED:
+        edge //= 2
+    return edge
+
+
+def _tile_count(geobox: Geobox, edge: int) -> int:
+    tiling = Tiling(geobox.shape, edge)
+    return tiling.rows * tiling.cols
+
+
+def _place_scenes(
+    scenes: Sequence[Scene], geobox: Geobox, area: BaseGeometry, warnings: list[str]
+) -> list[BaseGeometry]:
+    """Where each scene lies in the CRS of the output; warns of what of the area none of them covers."""
+    placed = [reach(scene.footprint, geobox) for scene in scenes]
+    covered = shapely.intersection(area, shapely.union_all(placed)).area / area.area
+    if covered < 0.9995:
+        warnings.append(f"the scenes cover {max(covered, 0):.1%} of the area; the rest stays empty")
+    return placed
+
+
+def _tiles(placed: Sequence[BaseGeometry], cutline: Cutline, tiling: Tiling) -> list[TilePlan]:
+    """The tiles that have a pixel inside the cutline and a scene within reach, row by row."""
+    geobox, edge = cutline.geobox, tiling.edge
+    row, col = np.nonzero(cutline.tiles(edge))
+    (left, _, _, top), (width, height) = geobox.bounds, (edge * geobox.resolution[0], edge * geobox.resolution[1])
+    west, north = left + col * width, top - row * height
+    squares = np.asarray(shapely.box(west, north - height, west + width, north))
+    touches = np.zeros((len(placed), len(row)), np.bool_)
+    for index, where in enumerate(placed):
+        first_row, first_col, end_row, end_col = box_of(geobox, where)
+        near = (row * edge < end_row) & ((row + 1) * edge > first_row)
+        near &= (col * edge < end_col) & ((col + 1) * edge > first_col)
+        shapely.prepare(where)
+        touches[index, near] = shapely.dwithin(where, squares[near], 2 * max(geobox.resolution))
+    return [
+        TilePlan(row=int(row[at]), col=int(col[at]), scenes=tuple(np.flatnonzero(touches[:, at]).tolist()), key="")
+        for at in np.flatnonzero(touches.any(axis=0))
+    ]

@@ -1,0 +1,80 @@
+"""The grid of an export: which CRS, which resolution, which pixels, and the area in that CRS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from cutline.errors import InvalidRequest
+from cutline.grid import covering
+from cutline.models.grid import Geobox
+from cutline.models.request import ExportRequest
+from cutline.models.scene import Asset, Scene
+from cutline.placement import crs_name, image_crs, is_across_180, on_crs, pixel_size, utm_zone
+
+_SAME = 0.01
+"""Resolutions this close are one: a UTM zone's 10 m is 9.998 m in the next"""
+
+_CUTLINE_TOLERANCE = 0.1
+"""Pixels that the cutline may deviate from the true curve of an edge"""
+
+
+def choose_geobox(
+    request: ExportRequest, scenes: Sequence[Scene], bands: Sequence[str], warnings: list[str]
+) -> tuple[Geobox, BaseGeometry]:
+    """The smallest geobox around the area asked for, and that area in its CRS. Appends to ``warnings``.
+
+    What the request leaves open is decided so: the CRS all scenes share, else the UTM zone of the area; the finest
+    native resolution among the bands used; the footprint of the scenes.
+    """
+    lonlat = _area(request, scenes)
+    assets = _assets(scenes, bands)
+    if request.output.geobox is not None:
+        geobox = request.output.geobox
+        return geobox, area_in(geobox.crs, lonlat, geobox.resolution)
+    crs = crs_name(image_crs(request.output.crs or _common_crs(assets) or utm_zone(lonlat)))
+    native = min(min(pixel_size(asset, crs)) for asset in assets)
+    resolution = request.output.resolution or _tidy(native, assets, crs)
+    if resolution < native * (1 - _SAME):
+        warnings.append(
+            f"resolution {resolution:g} is finer than the scenes' {native:.4g}: more pixels, no more detail"
+        )
+    area = area_in(crs, lonlat, (resolution, resolution))
+    return covering(area.bounds, crs, (resolution, resolution)), area
+
+
+def area_in(crs: str, lonlat: BaseGeometry, resolution: tuple[float, float]) -> BaseGeometry:
+    """An area in lon/lat as the cutline in ``crs``."""
+    return on_crs(lonlat, crs, _CUTLINE_TOLERANCE * min(resolution), across_180=is_across_180(lonlat))
+
+
+def _area(request: ExportRequest, scenes: Sequence[Scene]) -> BaseGeometry:
+    if request.aoi is not None:
+        return shapely.geometry.shape(request.aoi)
+    return shapely.union_all([shapely.geometry.shape(scene.footprint) for scene in scenes])
+
+
+def _assets(scenes: Sequence[Scene], bands: Sequence[str]) -> list[Asset]:
+    return [
+        scene.assets[key] for scene in scenes for key in dict.fromkeys(b.asset for b in scene.bands if b.name in bands)
+    ]
+
+
+def _common_crs(assets: Sequence[Asset]) -> str | None:
+    found = {asset.crs for asset in assets}
+    return found.pop() if len(found) == 1 else None
+
+
+def _tidy(native: float, assets: Sequence[Asset], crs: str) -> float:
+    """``native`` where it is some file's very own; else a round number a little finer, the same for neighbours."""
+    own = [abs(asset.transform[0]) for asset in assets]
+    nearest = min(own, key=lambda value: abs(value - native))
+    if abs(nearest - native) <= _SAME * native:
+        return nearest
+    if not (math.isfinite(native) and native > 0):
+        raise InvalidRequest(f"the scenes have no size in {crs}; give a --resolution", pointer="/output/resolution")
+    step = 10.0 ** (math.floor(math.log10(native)) - 1)
+    return float(f"{math.floor(native / step) * step:.2g}")

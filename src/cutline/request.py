@@ -1,0 +1,109 @@
+"""From what a user writes to one ``ExportRequest``: short forms become a graph, a graph's own nodes become fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cutline.errors import InvalidProcess, InvalidRequest
+from cutline.models.base import GeoJSON
+from cutline.models.grid import Geobox
+from cutline.models.request import (
+    ExportRequest,
+    MaskRequest,
+    MosaicRule,
+    OutputRequest,
+    ProcessGraph,
+    ProfileName,
+    Resampling,
+    SceneRequest,
+    Source,
+)
+from cutline.process import Lowered, bands_graph, color_graph, expression_graph, lower, named_graph
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for in so many words; None and empty: nothing was said, so a graph or a default decides."""
+
+    scenes: Sequence[SceneRequest] = ()
+    band_names: Sequence[str] = ()
+    mask: MaskRequest | None = None
+    stretch: tuple[float, float] | None = None
+    temporal: tuple[str | None, str | None] | None = None
+    bands: Sequence[str] | None = None
+    process: str | None = None
+    expression: str | None = None
+    graph: ProcessGraph | None = None
+    color: str | None = None
+    aoi: GeoJSON | None = None
+    mosaic: MosaicRule | None = None
+    crs: str | None = None
+    resolution: float | None = None
+    like: Geobox | None = None
+    resampling: Resampling | None = None
+    profile: ProfileName | None = None
+    dtype: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+    nodata: float | None = None
+
+
+_OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "dtype", "scale", "offset", "nodata")
+
+
+def build_request(wanted: Wanted) -> ExportRequest:
+    """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do."""
+    lowered = lower(_graph(wanted))
+    output = {name: value for name in _OUTPUT_FIELDS if (value := _agreed(name, wanted, lowered)) is not None}
+    if wanted.like is not None:
+        if "crs" in output or "resolution" in output:
+            raise InvalidRequest("--like already says the CRS and the resolution; leave those out", pointer="/output")
+        output["geobox"] = wanted.like
+    return ExportRequest(
+        source=Source(
+            scenes=_scenes(wanted, lowered),
+            band_names=tuple(wanted.band_names),
+            mask=wanted.mask,
+            stretch=wanted.stretch,
+            temporal=_agreed("temporal", wanted, lowered),
+        ),
+        process=lowered.graph,
+        aoi=_agreed("aoi", wanted, lowered),
+        output=OutputRequest(**output),
+        mosaic=_agreed("mosaic", wanted, lowered) or "first",
+    )
+
+
+def _graph(wanted: Wanted) -> ProcessGraph:
+    """Exactly one way of saying what to compute; none says: the bands as they are."""
+    made: dict[str, ProcessGraph] = {}
+    if wanted.bands is not None:
+        made["--bands"] = bands_graph(wanted.bands)
+    if wanted.process is not None:
+        made["--process"] = named_graph(wanted.process)
+    if wanted.expression is not None:
+        made["--expression"] = expression_graph(wanted.expression)
+    if wanted.graph is not None:
+        made["--graph"] = wanted.graph
+    if len(made) > 1:
+        raise InvalidRequest(f"{' and '.join(made)} both say what to compute; choose one", pointer="/process")
+    graph = next(iter(made.values())) if made else bands_graph(())
+    return color_graph(graph, wanted.color) if wanted.color else graph
+
+
+def _agreed(name: str, wanted: Wanted, lowered: Lowered) -> Any:
+    said, in_graph = getattr(wanted, name), getattr(lowered, name)
+    if said is not None and in_graph is not None and said != in_graph:
+        raise InvalidProcess(f"the process graph says its own {name}, which differs from the one given; keep one")
+    return in_graph if said is None else said
+
+
+def _scenes(wanted: Wanted, lowered: Lowered) -> tuple[SceneRequest, ...]:
+    if wanted.scenes and lowered.hrefs:
+        raise InvalidProcess("the process graph loads its own scenes (load_stac); leave out --scene, or use it alone")
+    scenes = tuple(wanted.scenes) or tuple(SceneRequest(href=href) for href in lowered.hrefs)
+    if not scenes:
+        raise InvalidRequest("no scene is given; add --scene FILE", pointer="/source/scenes")
+    return scenes
