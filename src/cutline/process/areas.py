@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -115,6 +116,16 @@ def read_interval(value: Any, pointer: str) -> tuple[str | None, str | None] | N
     start, end = ends
     if start is None and end is None:
         return None
-    if start is not None and end is not None and start >= end:
+    instants = [_instant(end, f"{pointer}/{position}") for position, end in enumerate(ends) if end is not None]
+    if len(instants) == 2 and instants[0] >= instants[1]:
         raise InvalidProcess("An interval of time ends after it starts.", pointer=pointer)
     return start, end
+
+
+def _instant(text: str, pointer: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"A time is written as 2024-05-31 or 2024-05-31T12:00:00Z, not {text[:40]!r}."
+        raise InvalidProcess(message, pointer=pointer) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -159,6 +159,8 @@ class _Compiler:
             items = [self.resolve(item, f"{at}/{i}", done, parameters) for i, item in enumerate(value)]
             if items and all(isinstance(item, str) for item in items):
                 return Elements((), tuple(items))
+            if any(isinstance(item, list | Elements) for item in items):
+                return items  # nothing takes arrays of arrays; who gets this says so
             return Elements(tuple(as_operand(item, "An element", f"{at}/{i}") for i, item in enumerate(items)))
         return value
 

@@ -59,7 +59,7 @@ def _cube(names: tuple[str, ...], values: tuple[Operand, ...], pointer: str) -> 
 
 def _given(items: Any) -> bool:
     """Whether there is anything in a list, as the compiler resolved it."""
-    return isinstance(items, Elements) and bool(items.values or items.labels)
+    return bool(items.values or items.labels) if isinstance(items, Elements) else bool(items)
 
 
 def filter_bands(context: Context, arguments: Arguments, pointer: str) -> Cube:

@@ -1,6 +1,7 @@
 """Expressions such as ``(nir - red) / (nir + red)`` become openEO nodes. Parsed with ``ast``, never evaluated.
 
-No data in gives no data out, everywhere: min, max and where included (openEO's own min, max and if can choose).
+No data in gives no data out, in min, max and where too (openEO's own min, max and if can choose). Only ``and`` and
+``or`` answer where the other operand decides alone: ``false and <no data>`` is false.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def expression_nodes(text: str, names: Mapping[str, str | float] | None = None) 
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
-        where = f"Column {error.offset or 1}: {error.msg}."
+        where = f"Column {error.offset or len(text) + 1}: {error.msg}."
         raise InvalidProcess(f"{where} {ALLOWED}", pointer=POINTER) from None
     except (ValueError, RecursionError, MemoryError):
         raise InvalidProcess(f"The expression cannot be read. {ALLOWED}", pointer=POINTER) from None

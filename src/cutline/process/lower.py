@@ -72,7 +72,7 @@ class _Lowering:
         self.kept[SCENES] = ProcessNode(process_id="load_collection", arguments=arguments)
         last = result_id(self.graph)
         for name in self._needed(last):
-            self._lower(name, self.graph[name], f"{ROOT}/{escape(name)}", is_result=name == last)
+            self._lower(name, self.graph[name], f"{ROOT}/{escape(name)}")
         end = self.become[last]
         self.kept[end] = self.kept[end].model_copy(update={"result": True})
         return Lowered(graph=_reachable(self.kept, end), **dict(self.fields[last]))
@@ -84,7 +84,7 @@ class _Lowering:
         needed = _reachable(self.graph, last)
         return [name for name in ordered(self.graph) if name in needed]
 
-    def _lower(self, name: str, node: ProcessNode, at: str, *, is_result: bool) -> None:
+    def _lower(self, name: str, node: ProcessNode, at: str) -> None:
         sources = list(dict.fromkeys(source for source, _ in references(node.arguments)))
         fields = self._meet([self.fields[source] for source in sources], at)
         bound = find_process(node.process_id, at).bind(node.process_id, node.arguments, at)
@@ -127,15 +127,19 @@ class _Lowering:
             self.become[name] = SCENES
         else:
             arguments = {"data": {"from_node": SCENES}, "bands": bands}
-            self._keep(name, ProcessNode(process_id="filter_bands", arguments=arguments))
+            self._add(name, ProcessNode(process_id="filter_bands", arguments=arguments))
 
     def _keep(self, name: str, node: ProcessNode) -> None:
+        arguments = _rewired(node.arguments, self.become)
+        self._add(name, node.model_copy(update={"arguments": arguments, "result": False}))
+
+    def _add(self, name: str, node: ProcessNode) -> None:
+        """A node of the new graph, under its old name if that is free."""
         new = name
         while new in self.kept or (new != name and new in self.graph):
             new += "_"
         self.become[name] = new
-        arguments = _rewired(node.arguments, self.become)
-        self.kept[new] = node.model_copy(update={"arguments": arguments, "result": False})
+        self.kept[new] = node
 
     def _mosaic_rule(self, node: ProcessNode, at: str) -> MosaicRule | None:
         """The rule that a reduction over time is, if its reducer is exactly one process of the table."""

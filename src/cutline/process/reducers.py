@@ -85,17 +85,20 @@ def _last(values: Array, ignore: bool) -> Array:
     return _first(values[::-1], ignore)
 
 
+def _decided(values: Array, ignore: bool, decisive: Array, otherwise: float) -> Array:
+    """1 - ``otherwise`` where one value is decisive; else ``otherwise``, or no data where that leaves it open."""
+    count = _counted(values)
+    open_ = (count == 0) if ignore else (count < len(values))
+    rest = np.where(open_, np.nan, otherwise)
+    return np.where(np.logical_or.reduce(decisive, axis=0), 1 - otherwise, rest).astype(values.dtype, copy=False)
+
+
 def _any(values: Array, ignore: bool) -> Array:
-    # Without ignoring, a true one decides; else no data leaves it open.
-    most = np.fmax.reduce(values, axis=0)
-    open_ = ~ignore & (_counted(values) < len(values)) & (most == 0)
-    return np.where(open_, np.nan, most).astype(values.dtype, copy=False)
+    return _decided(values, ignore, (values != 0) & ~np.isnan(values), 0.0)
 
 
 def _all(values: Array, ignore: bool) -> Array:
-    least = np.fmin.reduce(values, axis=0)
-    open_ = ~ignore & (_counted(values) < len(values)) & (least != 0)
-    return np.where(open_, np.nan, least).astype(values.dtype, copy=False)
+    return _decided(values, ignore, values == 0, 1.0)
 
 
 def count_valid(values: Array, ignore: bool) -> Array:
