@@ -37,7 +37,7 @@ def encode(values: NDArray[Any], valid: NDArray[np.bool_], spec: CogSpec) -> Enc
         with memory.open(
             height=values.shape[1],
             width=values.shape[2],
-            transform=Affine.scale(1, -1),  # of no meaning, but without one rasterio warns
+            transform=Affine(1, 0, 0, 0, -1, 1),  # of no meaning, but without one rasterio warns
             **creation_options(spec),
         ) as file:
             file.write(values)

@@ -14,6 +14,9 @@ AffineCoefficients = tuple[float, float, float, float, float, float]
 
 
 class Model(BaseModel):
-    """Immutable, and closed: a field nobody knows is an error, never ignored."""
+    """Immutable, and closed: a field nobody knows is an error, never ignored.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    NaN and infinities travel as the strings "NaN" and "Infinity": JSON has no numbers for them, and null is None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

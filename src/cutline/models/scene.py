@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from cutline.models.base import AffineCoefficients, GeoJSON, Model
 
@@ -15,8 +15,6 @@ Validity = Literal["all", "nodata", "alpha", "mask"]
 
 class Asset(Model):
     """One raster file, as its header describes it."""
-
-    model_config = ConfigDict(ser_json_inf_nan="strings")  # nodata may be NaN, which plain JSON would turn into null
 
     href: str
     driver: str
