@@ -180,20 +180,21 @@ def test_arrays_do_not_explode(graphs):
 
 
 def test_programs_do_not_explode(graphs):
-    """Calls of a graph inside a graph multiply: 4 bands, counted 8 times over, inside each other."""
+    document = {"n0": graphs.load(), "mask": graphs.node("ndvi", "n0", nir="b1", red="b2")}
+    for i in range(1, 25):
+        document[f"n{i}"] = graphs.node("mask", f"n{i - 1}", mask={"from_node": "mask"}, replacement=i)
+    document["n24"]["result"] = True
+    assert "20000 steps" in refused(document, bands=[f"band {i}" for i in range(1000)]).message
+
+
+def test_nor_does_compiling_take_forever():
+    """Numbers make no steps, but a thousand times a thousand times … of them would take all day."""
     inner = child("add", x=parameter("x"), y=1)
-    for _ in range(5):
-        repeated = {"process_id": "array_create", "arguments": {"data": [parameter("x")] * 30}}
-        shifted = {
-            f"s{i}": {"process_id": "multiply", "arguments": {"x": parameter("x"), "y": i + 2}} for i in range(30)
-        }
-        count = {
-            "process_id": "count",
-            "arguments": {"data": [{"from_node": name} for name in shifted], "condition": inner},
-            "result": True,
-        }
-        inner = {"process_graph": {"r": repeated, **shifted, "c": count}}
-    assert "steps" in refused({"load": graphs.load(), "a": graphs.result("apply", process=inner)}).message
+    for _ in range(6):
+        inner = child("count", data=[1] * 50, condition=inner)
+    document = {"load": {"process_id": "load_collection"}, "a": {"process_id": "apply", "result": True}}
+    document["a"]["arguments"] = {"data": {"from_node": "load"}, "process": inner}
+    assert "repetitions" in refused(document).message
 
 
 def cubes(one, two, **arguments):

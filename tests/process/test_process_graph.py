@@ -66,6 +66,20 @@ def test_parameters_of_a_child_are_not_those_of_its_parent(graphs):
     assert "'data'" in refused({"load": graphs.load(), "a": graphs.result("apply", process=child)}).message
 
 
+@pytest.mark.parametrize(
+    ("process", "arguments"),
+    [
+        ("ndvi", {"data": {"from_parameter": "x"}}),
+        ("load_collection", {}),
+        ("save_result", {"data": {"from_parameter": "x"}, "format": "COG"}),
+    ],
+)
+def test_cubes_stay_outside(graphs, process, arguments):
+    child = {"process_graph": {"c": {"process_id": process, "arguments": arguments, "result": True}}}
+    error = refused({"load": graphs.load(), "a": graphs.result("apply", process=child)})
+    assert error.message == f"{process} works on data cubes; this graph is for pixels."
+
+
 @pytest.mark.parametrize("results", [0, 2])
 def test_exactly_one_result(graphs, results):
     document = {"load": graphs.load(), "a": graphs.node("ndvi"), "b": graphs.node("ndvi")}

@@ -17,6 +17,8 @@ from cutline.errors import InvalidProcess
 from cutline.process.signature import Array, suggestion
 
 MAX_FORMULA = 500
+STRIP = 1 << 16
+"""Pixels at a time"""
 
 ARGUMENTS: dict[str, tuple[tuple[str, float, float], ...]] = {
     "gamma": (("gamma", 0.01, 100.0),),
@@ -76,11 +78,18 @@ def correct(red: Array, green: Array, blue: Array, *, formula: str, full: float)
 
     A pixel without data in one of its bands has none in the result: saturation mixes them.
     """
-    dtype = np.result_type(red, green, blue)
-    # The library computes in float64, wants 0 … 1 without NaN, and three axes.
-    colors = np.stack(np.broadcast_arrays(red, green, blue)).astype(np.float64)
-    shape = colors.shape
-    colors = colors.reshape(3, -1, shape[-1])
+    bands = np.stack(np.broadcast_arrays(red, green, blue))
+    result = np.empty_like(bands)
+    flat, corrected = bands.reshape(3, 1, -1), result.reshape(3, 1, -1)
+    # The library computes in float64 and copies for each operation: a strip at a time keeps that small.
+    for start in range(0, flat.shape[-1], STRIP):
+        strip = np.s_[..., start : start + STRIP]
+        corrected[strip] = _correct_strip(flat[strip].astype(np.float64), formula, full)
+    return result
+
+
+def _correct_strip(colors: Array, formula: str, full: float) -> Array:
+    """``correct`` on float64 (3, 1, pixel), which it may overwrite. The library wants 0 … 1 without NaN."""
     missing = np.isnan(colors).any(axis=0)
     colors[:, missing] = 0
     colors /= full
@@ -90,8 +99,7 @@ def correct(red: Array, green: Array, blue: Array, *, formula: str, full: float)
             colors = operation(np.clip(colors, 0, 1, out=colors))
     colors = np.clip(np.nan_to_num(colors, copy=False), 0, 1) * full
     colors[:, missing] = np.nan
-    result: Array = colors.reshape(shape).astype(dtype)
-    return result
+    return colors
 
 
 def component(colors: Array, *, position: int) -> Array:

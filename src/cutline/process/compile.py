@@ -12,7 +12,7 @@ from cutline.errors import InternalError, InvalidProcess
 from cutline.models.request import ProcessGraph, ProcessNode
 from cutline.process import reducers
 from cutline.process.arrays import ARRAYS
-from cutline.process.cube import TIME_AXIS, Child, Context, Cube, Elements, Series, as_operand
+from cutline.process.cube import Child, Context, Cube, Elements, Series, as_operand, over_time
 from cutline.process.cubes import CUBES
 from cutline.process.graph import ROOT, ordered, read_child, result_id
 from cutline.process.loading import LOADERS
@@ -21,6 +21,9 @@ from cutline.process.program import Operand, Program, Step, Value, run
 from cutline.process.reducers import REDUCERS
 from cutline.process.registry import find_process
 from cutline.process.signature import Array, Process, ValueRange, common_dtype, escape, number_dtype
+
+MAX_VISITS = 20_000
+"""Nodes gone through, those of graphs inside graphs each time they are called"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def compile_graph(
     InvalidProcess, with a pointer, for a band that is missing and for arguments that make no sense together.
     """
     program = Program()
-    temporal = reduces_time(graph)
+    temporal = any(map(over_time, graph.values()))
 
     def load(arguments: Mapping[str, Any], at: str) -> Cube:
         if not bands:
@@ -106,25 +109,28 @@ def compile_graph(
     )
 
 
-def reduces_time(graph: ProcessGraph) -> bool:
-    """Whether a lowered graph still reduces over time."""
-    return any(n.process_id == "reduce_dimension" and n.arguments.get("dimension") in TIME_AXIS for n in graph.values())
-
-
 class _Compiler:
     """Goes through a graph in order, each node once, and through the graphs inside it."""
 
     def __init__(self, context: Context, load: Callable[[Mapping[str, Any], str], Cube]) -> None:
         self.context = context
         self.load = load
+        self.visits = 0
 
     def level(self, graph: ProcessGraph, pointer: str, parameters: Mapping[str, Any]) -> Any:
+        return self.through(graph, ordered(graph, pointer), pointer, parameters)
+
+    def through(self, graph: ProcessGraph, order: Sequence[str], pointer: str, parameters: Mapping[str, Any]) -> Any:
+        """What the nodes of a level give, in ``order``."""
         done: dict[str, Any] = {}
-        for name in ordered(graph, pointer):
+        for name in order:
             done[name] = self.node(graph[name], f"{pointer}/{escape(name)}", done, parameters)
         return done[result_id(graph)]
 
     def node(self, node: ProcessNode, at: str, done: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+        self.visits += 1
+        if self.visits > MAX_VISITS:
+            raise InvalidProcess(f"The process has more than {MAX_VISITS} nodes, counting repetitions.", pointer=at)
         name = node.process_id
         process = find_process(name, at)
         bound = process.bind(name, node.arguments, at)
@@ -171,10 +177,10 @@ class _Compiler:
             where = f"{at}/arguments/{parameter}"
             if parameter not in process.options:
                 operands[parameter] = as_operand(value, f"{parameter} of {name}", where)
-            elif value is None or isinstance(value, bool | int | float):
+            elif _is_option(value, process.defaults[parameter]):
                 options[parameter] = value
             else:
-                raise InvalidProcess(f"{parameter} of {name} is the same for all pixels.", pointer=where)
+                raise InvalidProcess(f"{parameter} of {name} cannot be {value!r}."[:200], pointer=where)
         if name == "round" and abs(options["p"]) > 300:
             raise InvalidProcess("round keeps up to 300 decimals.", pointer=f"{at}/arguments/p")
         if name == "clip" and _swapped(operands["min"], operands["max"]):
@@ -220,6 +226,15 @@ class _Compiler:
         return Elements(tuple(map(meets, data.values))), reducers.count_true
 
 
+def _is_option(value: Any, default: Any) -> bool:
+    """Whether a fixed value is of its default's kind: a truth value, an integer, or a number where that is null."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def _swapped(low: Operand, high: Operand) -> bool:
     return isinstance(low, float) and isinstance(high, float) and low > high
 
@@ -229,7 +244,8 @@ class _ChildGraph(Child):
 
     def __init__(self, compiler: _Compiler, graph: ProcessGraph, pointer: str, outer: Mapping[str, Any]) -> None:
         self.name = graph[result_id(graph)].process_id
+        self._order = ordered(graph, pointer)  # once, for however many bands it is called
         self._compiler, self._graph, self._pointer, self._outer = compiler, graph, pointer, outer
 
     def __call__(self, **parameters: Any) -> Any:
-        return self._compiler.level(self._graph, self._pointer, {**self._outer, **parameters})
+        return self._compiler.through(self._graph, self._order, self._pointer, {**self._outer, **parameters})

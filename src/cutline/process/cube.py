@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cutline.errors import InvalidProcess
+from cutline.models.request import ProcessNode
 from cutline.process.bands import resolve_band
 from cutline.process.program import Operand, Program, Value
 
 BAND_AXIS = frozenset({"bands", "band", "spectral"})
 TIME_AXIS = frozenset({"t", "time", "temporal"})
+
+
+def over_time(node: ProcessNode) -> bool:
+    """Whether a node reduces over time."""
+    dimension = node.arguments.get("dimension")
+    return node.process_id == "reduce_dimension" and isinstance(dimension, str) and dimension in TIME_AXIS
+
 
 MAX_ELEMENTS = 1000
 """Of an array or a cube's bands"""

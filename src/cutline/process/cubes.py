@@ -114,7 +114,7 @@ def apply_dimension(context: Context, arguments: Arguments, pointer: str) -> Cub
     cube, at = _bands(_data(arguments, pointer), "apply_dimension", pointer), f"{pointer}/arguments/process"
     if _axis(arguments, pointer) == "t":
         raise InvalidProcess("apply_dimension over t gives no single image; use reduce_dimension.", pointer=pointer)
-    if arguments["target_dimension"] not in {None, *BAND_AXIS}:
+    if arguments["target_dimension"] not in (None, *BAND_AXIS):
         raise InvalidProcess("Bands stay bands here.", pointer=f"{pointer}/arguments/target_dimension")
     result = arguments["process"](data=Elements(cube.values, cube.names), context=arguments["context"])
     if not isinstance(result, Elements):
@@ -136,8 +136,15 @@ def mask(context: Context, arguments: Arguments, pointer: str) -> Cube:
     by_band = masks.values if masks.banded else masks.values * len(cube.values)
     values = []
     for value, chosen in zip(cube.values, by_band, strict=True):
-        dtype = value.dtype if isinstance(value, Value) else "float32"
-        values.append(context.program.call(operations.masked, (value, chosen, replacement), dtype=dtype))
+        dtype, kept = (value.dtype, value.value_range) if isinstance(value, Value) else ("float32", None)
+        values.append(
+            context.program.call(
+                operations.masked,
+                (value, chosen, replacement),
+                dtype=dtype,
+                value_range=kept if arguments["replacement"] is None else None,
+            )
+        )
     return Cube(cube.names, tuple(values), cube.banded)
 
 
@@ -167,7 +174,7 @@ def merge_cubes(context: Context, arguments: Arguments, pointer: str) -> Cube:
 
 def add_dimension(context: Context, arguments: Arguments, pointer: str) -> Cube:
     cube, label = _data(arguments, pointer), arguments["label"]
-    if arguments["type"] != "bands" or arguments["name"] not in BAND_AXIS:
+    if arguments["type"] != "bands" or arguments["name"] not in tuple(BAND_AXIS):
         raise InvalidProcess("Only a dimension 'bands' of type 'bands' can be added.", pointer=f"{pointer}/arguments")
     if cube.banded:
         raise InvalidProcess("There are bands already.", pointer=f"{pointer}/arguments/name")

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from cutline.errors import InvalidProcess
 from cutline.models.request import ProcessGraph, ProcessNode
+from cutline.process.cubes import CUBES
+from cutline.process.loading import LOADERS, PLACING
 from cutline.process.registry import find_process
 from cutline.process.signature import escape
 
@@ -91,6 +93,8 @@ def _parse_level(document: Any, pointer: str, nesting: int, parameters: frozense
     for name, node in graph.items():
         at = f"{pointer}/{escape(name)}"
         find_process(node.process_id, at).bind(node.process_id, node.arguments, at)
+        if nesting and node.process_id in ON_CUBES:
+            raise InvalidProcess(f"{node.process_id} works on data cubes; this graph is for pixels.", pointer=at)
         for reference, where in references(node.arguments, f"{at}/arguments"):
             if reference not in graph:
                 raise InvalidProcess(f"There is no node {reference!r} here to take data from.", pointer=where)
@@ -107,6 +111,8 @@ def _parse_level(document: Any, pointer: str, nesting: int, parameters: frozense
     ordered(graph, pointer)
     return graph
 
+
+ON_CUBES = frozenset({*LOADERS, *PLACING, *CUBES})
 
 CHILD_PARAMETERS: dict[tuple[str, str], frozenset[str]] = {
     ("reduce_dimension", "reducer"): frozenset({"data", "context"}),

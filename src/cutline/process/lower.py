@@ -13,7 +13,7 @@ from typing import Any
 from cutline.errors import InvalidProcess
 from cutline.models.request import MosaicRule, ProcessGraph, ProcessNode
 from cutline.process import areas
-from cutline.process.cube import TIME_AXIS
+from cutline.process.cube import over_time
 from cutline.process.fields import Fields, read_fields
 from cutline.process.graph import ROOT, ordered, read_child, references, result_id
 from cutline.process.loading import LOADERS, PLACING
@@ -104,7 +104,7 @@ class _Lowering:
             self.become[name] = self.become[sources[0]]
             fields = _joined(fields, Fields(mosaic=rule), at)
         else:
-            if _over_time(node) and fields.mosaic is not None:
+            if over_time(node) and fields.mosaic is not None:
                 raise InvalidProcess("A mosaic leaves no time to reduce.", pointer=at)
             self._keep(name, node)
             if node.process_id == "filter_bands" and self.pristine.issuperset(sources):
@@ -143,17 +143,12 @@ class _Lowering:
 
     def _mosaic_rule(self, node: ProcessNode, at: str) -> MosaicRule | None:
         """The rule that a reduction over time is, if its reducer is exactly one process of the table."""
-        if not _over_time(node):
+        if not over_time(node):
             return None
         reducer = read_child(node.arguments["reducer"], f"{at}/arguments/reducer")
         only = next(iter(reducer.values()))
         simple = ({"data": {"from_parameter": "data"}}, {"data": {"from_parameter": "data"}, "ignore_nodata": True})
         return MOSAIC_RULES.get(only.process_id) if len(reducer) == 1 and only.arguments in simple else None
-
-
-def _over_time(node: ProcessNode) -> bool:
-    dimension = node.arguments.get("dimension")
-    return node.process_id == "reduce_dimension" and isinstance(dimension, str) and dimension in TIME_AXIS
 
 
 def _joined(fields: Fields, more: Fields, at: str) -> Fields:

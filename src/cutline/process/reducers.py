@@ -117,7 +117,9 @@ def count_all(values: Array, ignore: bool) -> Array:
 def over_arrays(*arrays: Any, reducer: Any, ignore: bool) -> Array:
     """``reducer`` over separate arrays of one shape (or numbers), as over the bands."""
     dtype = np.result_type(*(array for array in arrays if isinstance(array, np.ndarray | np.generic)))
-    result: Array = reducer(np.stack(np.broadcast_arrays(*arrays), dtype=dtype, casting="same_kind"), ignore)
+    stack = np.stack(np.broadcast_arrays(*arrays), dtype=dtype, casting="same_kind")
+    # Of numbers alone the result would be a number, which the reducers cannot write into.
+    result: Array = reducer(stack, ignore) if stack.ndim > 1 else reducer(stack[:, np.newaxis], ignore)[0]
     return result
 
 
