@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.enums import Resampling as GdalResampling
@@ -21,22 +20,26 @@ from cutline.models.grid import Geobox
 from cutline.models.request import Resampling
 
 Pixels = NDArray[np.generic]
+Scale = tuple[float, float]
 
 _CELL = 1 << 20
 """Windows are computed in frames that begin at multiples of this lattice index: then the coordinates of a pixel
 are the same float64 for every geobox, and a frame's width stays far below what GDAL counts in 32 bits."""
+
+_NEAR_ONE = 0.95
 
 _TOLERANCE = 1e-6
 """Pixels. GDAL computes every coordinate exactly for an error this small; 0 would fall back to its default, 0.125."""
 
 
 def resample(
-    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling
+    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling, scale: Scale
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     """The bands ``indexes`` (1-based) of ``dataset`` on ``geobox``.
 
-    Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True where the source has data.
-    What is stored where it has none means nothing. GDAL widens the kernel where the output is coarser.
+    ``scale``: output pixels a source pixel, along x and y of the output; below 1 the kernel is that much wider, so
+    that no source pixel is skipped. Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True
+    where the source has data; what is stored where it has none means nothing.
     Raises rasterio.errors.RasterioIOError where the source cannot be read.
     """
     rows, cols = geobox.shape
@@ -44,7 +47,7 @@ def resample(
     valid = np.zeros((rows, cols), np.bool_)
     for row, col, part in _by_cell(geobox):
         at = np.s_[row : row + part.shape[0], col : col + part.shape[1]]
-        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, method)
+        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, method, scale)
     return values, valid
 
 
@@ -64,7 +67,7 @@ def _pieces(start: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _warp(
-    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling
+    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling, scale: Scale
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     frame = geobox.model_copy(
         update={"row": geobox.row // _CELL * _CELL, "col": geobox.col // _CELL * _CELL, "shape": (_CELL, _CELL)}
@@ -80,6 +83,8 @@ def _warp(
         resampling=GdalResampling[method],
         tolerance=_TOLERANCE,
         add_alpha=alpha is None,
+        XSCALE=repr(_unless_near_one(scale[0])),  # GDAL would guess them from the window
+        YSCALE=repr(_unless_near_one(scale[1])),
         UNIFIED_SRC_NODATA="YES",  # a pixel has no data only when none of its bands has
         SAMPLE_GRID="YES",  # find the source window right where the transform folds (poles, antimeridian)
     ) as warped:
@@ -88,6 +93,11 @@ def _warp(
     if values.dtype.kind == "f":
         valid &= np.isfinite(values).all(axis=0)
     return values, valid
+
+
+def _unless_near_one(scale: float) -> float:
+    """GDAL's own threshold: a kernel a few percent wider would only blur."""
+    return 1.0 if scale >= _NEAR_ONE else scale
 
 
 def _alpha(dataset: DatasetReader) -> int | None:
@@ -119,12 +129,3 @@ def halve(values: Pixels, valid: NDArray[np.bool_], method: str) -> tuple[Pixels
     some = np.maximum(count, 1)
     mean = total / some if floats else (2 * total + some) // (2 * some)
     return mean.astype(values.dtype), count > 0
-
-
-def source_scale(dataset_transform: Affine, geobox: Geobox, corners: NDArray[np.float64]) -> float:
-    """How many source pixels one output pixel is wide, at most: ``corners`` are the source coordinates (x, y) of
-    an output pixel's upper left, upper right and lower left corner."""
-    cols, rows = ~dataset_transform @ (corners[:, 0], corners[:, 1])
-    across = np.hypot(cols[1] - cols[0], rows[1] - rows[0])
-    down = np.hypot(cols[2] - cols[0], rows[2] - rows[0])
-    return float(min(across, down))

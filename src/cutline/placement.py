@@ -105,27 +105,21 @@ def _edge_of_the_world(crs: str) -> float:
     return float(_transformer(LONLAT, crs).transform(180 - 1e-9, 0.0)[0])
 
 
-def pixels_across(asset: Asset, geobox: Geobox) -> float:
-    """How many pixels of ``asset`` an output pixel spans, at the asset's centre and in its finer direction."""
-    width, height = pixel_size(asset, geobox.crs)
-    return min(geobox.resolution[0] / width, geobox.resolution[1] / height)
-
-
 def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
-    """(x, y) extent of the asset's central pixel in ``crs``: what native resolution means there."""
+    """Extent of the asset's central pixel along x and y of ``crs``: what native resolution means there."""
     transform, (rows, cols) = Affine(*asset.transform), asset.shape
-    across, down = transform.a, transform.e
     if asset.crs == crs and transform.b == transform.d == 0:
-        return abs(across), abs(down)
-    centre_col, centre_row = cols // 2, rows // 2
-    corners = np.array([transform @ (centre_col + dx, centre_row + dy) for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1))])
+        return abs(transform.a), abs(transform.e)
+    corners = np.array([transform @ (cols // 2 + dx, rows // 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))])
     x, y = _transformer(asset.crs, crs).transform(corners[:, 0], corners[:, 1])
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise UnsupportedCRS(f"{asset.href} lies outside what {crs} can hold", pointer="/output/crs")
-    # The sides of a square turned against the axes: of equal area, not its bounding box.
-    area = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
-    ratio = math.hypot(x[1] - x[0], y[1] - y[0]) / math.hypot(x[2] - x[0], y[2] - y[0])
-    return math.sqrt(area * ratio), math.sqrt(area / ratio)
+    across, down = (x[1] - x[0], y[1] - y[0]), (x[2] - x[0], y[2] - y[0])
+    # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
+    width, height = math.hypot(across[0], down[0]), math.hypot(across[1], down[1])
+    area = abs(across[0] * down[1] - down[0] * across[1])
+    shrink = math.sqrt(area / (width * height))
+    return width * shrink, height * shrink
 
 
 def utm_zone(area: GeoJSON | BaseGeometry) -> str:

@@ -20,7 +20,7 @@ from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset, Band, Mask, Scene
-from cutline.placement import box_of, pixels_across, reach
+from cutline.placement import box_of, pixel_size, reach
 
 _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
@@ -33,7 +33,7 @@ class SceneReader:
         self.scene = scene
         self._plan = plan
         self._bands = [_named(scene, name) for name in plan.bands]
-        self._opened: dict[tuple[str, bool], DatasetReader] = {}
+        self._opened: dict[tuple[str, int | None], DatasetReader] = {}
 
     @functools.cached_property
     def box(self) -> tuple[int, int, int, int]:
@@ -72,17 +72,17 @@ class SceneReader:
         self, key: str, indexes: list[int], geobox: Geobox, method: Resampling
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         asset = self.scene.assets[key]
+        overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
         with _told(self.scene, asset), environment():
-            return resample(self._dataset(key, overviewed=method in _OVERVIEWED), indexes, geobox, method)
+            dataset = self._dataset(asset, overview)
+            return resample(dataset, indexes, geobox, method, _scale(asset, overview, self._plan.geobox))
 
-    def _dataset(self, key: str, *, overviewed: bool) -> DatasetReader:
-        if (key, overviewed) not in self._opened:
-            asset = self.scene.assets[key]
+    def _dataset(self, asset: Asset, overview: int | None) -> DatasetReader:
+        if (asset.href, overview) not in self._opened:
             if asset.identity is not None and identify(asset.href)[1] != asset.identity:
                 raise SourceUnavailable("it has changed since the export was planned; run the export again")
-            overview = _overview(asset, self._plan.geobox) if overviewed else None
-            self._opened[key, overviewed] = open_asset(asset, overview=overview)
-        return self._opened[key, overviewed]
+            self._opened[asset.href, overview] = open_asset(asset, overview=overview)
+        return self._opened[asset.href, overview]
 
 
 def _named(scene: Scene, name: str) -> Band:
@@ -93,9 +93,16 @@ def _named(scene: Scene, name: str) -> Band:
 
 def _overview(asset: Asset, geobox: Geobox) -> int | None:
     """The coarsest overview that is still no coarser than the output: by asset and resolution, never by window."""
-    across = pixels_across(asset, geobox)
+    across = 1 / max(_scale(asset, None, geobox))
     fitting = [index for index, decimation in enumerate(asset.overviews) if decimation <= across * (1 + 1e-6)]
     return fitting[-1] if fitting else None
+
+
+def _scale(asset: Asset, overview: int | None, geobox: Geobox) -> tuple[float, float]:
+    """Output pixels a source pixel, along x and y of the output, at the asset's centre."""
+    width, height = pixel_size(asset, geobox.crs)
+    decimation = 1 if overview is None else asset.overviews[overview]
+    return decimation * width / geobox.resolution[0], decimation * height / geobox.resolution[1]
 
 
 def _physical(pixels: NDArray[Any], band: Band) -> NDArray[np.floating[Any]]:

@@ -10,7 +10,7 @@ MAX_VERTICES = 2_000_000
 """A coastline at 10 m. 32 MB of coordinates, and seconds to union."""
 
 MAX_FEATURES = 200_000
-"""OGR keeps about 1 kB for each GeoJSON or KML feature."""
+"""More polygons than anybody draws; also bounds what is done for each feature in Python."""
 
 MAX_ZIP_DIRECTORY = 4 * MEBIBYTE
 """Bytes of a zip's central directory, some 40,000 members: zipfile makes an object of each before we see any."""

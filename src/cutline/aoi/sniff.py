@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutline.aoi.limits import MAX_FEATURES, MEBIBYTE, check, megabytes, too_large
+import numpy as np
+
+from cutline.aoi.limits import MEBIBYTE, megabytes, too_large
 from cutline.aoi.model import Refusal, refusal
 
 SUPPORTED = "GeoJSON, KML or KMZ, GeoPackage, FlatGeobuf, or a shapefile in a zip"
@@ -20,13 +22,13 @@ class Kind:
     name: str
     suffix: str
     max_bytes: int
-    """OGR's memory for a file is a multiple of its size that differs between formats"""
+    """OGR may hold one feature three times, and a feature may be the file"""
 
 
-SHAPEFILE = Kind("shapefile", ".shp", 128 * MEBIBYTE)
+SHAPEFILE = Kind("shapefile", ".shp", 100 * MEBIBYTE)
 GEOJSON = Kind("GeoJSON", ".geojson", 100 * MEBIBYTE)
-GEOPACKAGE = Kind("GeoPackage", ".gpkg", 256 * MEBIBYTE)
-FLATGEOBUF = Kind("FlatGeobuf", ".fgb", 128 * MEBIBYTE)
+GEOPACKAGE = Kind("GeoPackage", ".gpkg", 100 * MEBIBYTE)
+FLATGEOBUF = Kind("FlatGeobuf", ".fgb", 100 * MEBIBYTE)
 KML = Kind("KML", ".kml", 50 * MEBIBYTE)
 ZIP = Kind("zip", ".zip", 256 * MEBIBYTE)
 
@@ -95,6 +97,16 @@ XML_PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 XML_ROOT = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)")
 
 
+PARSED_BYTES = {
+    GEOJSON: {b"{": 800, b"[": 300, b",": 80, b":": 200},
+    KML: {b"<": 300, b"=": 150},
+}
+"""What OGR allocates for each such character, measured: it keeps a tree of the text, or of what it does not know in it"""
+
+MAX_PARSED_BYTES = 350 * MEBIBYTE
+"""Enough for 800,000 vertices, or 80,000 features"""
+
+
 def sniff(path: Path) -> Kind:
     """The kind of an existing file; a Refusal if it is none of ours, too big, or made to reach beyond itself."""
     size = path.stat().st_size
@@ -106,6 +118,8 @@ def sniff(path: Path) -> Kind:
             raise too_large(
                 f"the {kind.name} file has {megabytes(size)}, more than the {megabytes(kind.max_bytes)} allowed",
             )
+        if kind in PARSED_BYTES:
+            _check_parsed_bytes(content, kind)
         if kind in CHECKS:
             CHECKS[kind](content)
     return kind
@@ -123,6 +137,18 @@ def _kind(content: mmap.mmap) -> Kind:
     raise unsupported(next((name for magic, name in OTHERS if head.startswith(magic)), "of no format known here"))
 
 
+def _check_parsed_bytes(content: mmap.mmap, kind: Kind) -> None:
+    histogram = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(content), MEBIBYTE):
+        histogram += np.bincount(np.frombuffer(content[start : start + MEBIBYTE], dtype=np.uint8), minlength=256)
+    needed = sum(int(histogram[ord(character)]) * cost for character, cost in PARSED_BYTES[kind].items())
+    if needed > MAX_PARSED_BYTES:
+        raise too_large(
+            f"reading this {kind.name} would take {megabytes(needed)} of memory, over {megabytes(MAX_PARSED_BYTES)}; "
+            "save it as GeoPackage or FlatGeobuf",
+        )
+
+
 def _check_json(content: mmap.mmap) -> None:
     # OGR fetches a CRS of type "link" or "url" from wherever it points to. No writer escapes plain letters, so an
     # escape there only hides such a word from the search.
@@ -133,7 +159,6 @@ def _check_json(content: mmap.mmap) -> None:
     if not GEOJSON_TYPE.search(content):
         found = JSON_TYPE.search(content)
         raise unsupported(JSON_TYPES.get(found[1] if found else b"", "JSON, but not GeoJSON"))
-    check(MAX_FEATURES, len(re.findall(rb'"geometry"', content)), "features")
 
 
 def _check_xml(content: mmap.mmap) -> None:
@@ -145,7 +170,6 @@ def _check_xml(content: mmap.mmap) -> None:
     root = found[1].decode() if found else ""
     if root != "kml":
         raise unsupported(XML_ROOTS.get(root, "XML, but not KML"))
-    check(MAX_FEATURES, len(re.findall(rb"<(?:[\w.-]+:)?Placemark\b", content)), "features")
 
 
 def _check_shapefile(content: mmap.mmap) -> None:

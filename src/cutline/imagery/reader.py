@@ -16,12 +16,10 @@ from cutline.imagery.environment import environment
 from cutline.imagery.formats import ENVI, GEOTIFF, SNIFFED_BYTES, Format, recognise
 from cutline.imagery.hrefs import path_of, shown
 from cutline.models.scene import Asset
-from cutline.store import RangeFile, objects, scheme_of
+from cutline.store import WebFiles, objects, scheme_of
 
 TIFF_SIDECARS = (".msk", ".ovr")
 """What GDAL opens beside a local TIFF: a mask, overviews"""
-
-Opener = Callable[..., RangeFile]
 
 
 class Access(NamedTuple):
@@ -31,7 +29,7 @@ class Access(NamedTuple):
     """What GDAL is given to open"""
     options: dict[str, str]
     """On top of ``environment()``"""
-    opener: Opener | None = None
+    opener: WebFiles | None = None
     """Reads in GDAL's stead"""
 
 
@@ -60,8 +58,11 @@ def opened(href: str, driver: str, *, overview: int | None = None) -> Iterator[r
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
             yield rasterio.open(access.name, driver=driver, sharing=False, opener=access.opener, **level)
-        except RasterioError as error:
-            raise _told(href, driver, error) from error
+        except (RasterioError, CPLE_BaseError) as error:  # some of rasterio's properties let GDAL's own errors out
+            raise _told(href, driver, access, error) from error
+        if access.opener is not None and access.opener.failure is not None:
+            # GDAL makes do without an overview that it cannot read; then it would be missing from the plan.
+            raise _scene_error(access.opener.failure)
 
 
 def identify(href: str) -> tuple[Format, str | None]:
@@ -113,17 +114,11 @@ def _s3(href: str, driver: str) -> Access:
 
 
 def _web(href: str, driver: str) -> Access:
-    files = {"asset.dat": href}
+    hrefs = {"asset.dat": href}
     if driver == ENVI.driver:
-        files["asset.hdr"] = _envi_header(href)
-
-    def opener(path: str, mode: str = "rb", **_: object) -> RangeFile:
-        if path not in files or mode != "rb":
-            raise FileNotFoundError(path)
-        return RangeFile(files[path])
-
+        hrefs["asset.hdr"] = _envi_header(href)
     readdir = "TRUE" if driver == ENVI.driver else "EMPTY_DIR"
-    return Access("asset.dat", {"GDAL_DISABLE_READDIR_ON_OPEN": readdir}, opener)
+    return Access("asset.dat", {"GDAL_DISABLE_READDIR_ON_OPEN": readdir}, WebFiles(hrefs))
 
 
 ACCESS: dict[str, Callable[[str, str], Access]] = {"": _local, "s3": _s3, "https": _web, "http": _web}
@@ -133,15 +128,17 @@ NETWORK = ("HTTP", "CURL", "timed out", "timeout", "resolve host", "connect to")
 """Words of GDAL's messages when the network, not the file, is at fault"""
 
 
-def _told(href: str, driver: str, error: BaseException) -> CutlineError:
+def _told(href: str, driver: str, access: Access, error: BaseException) -> CutlineError:
     """What GDAL means, by the first cause it gives."""
-    while error.__cause__ is not None and not isinstance(error, CutlineError):
+    if access.opener is not None and access.opener.failure is not None:
+        return _scene_error(access.opener.failure)
+    while error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, InvalidRequest):
-        return InvalidScene(error.message)
-    if isinstance(error, CutlineError):
-        return error
     message = str(error).replace(href, shown(href))
     if scheme_of(href) and any(word in message for word in NETWORK):
         return SourceUnavailable(f"it could not be read: {message}")
     return InvalidScene(f"it is damaged, or not what its first bytes say ({driver}): {message}")
+
+
+def _scene_error(error: CutlineError) -> CutlineError:
+    return InvalidScene(error.message) if isinstance(error, InvalidRequest) else error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,8 @@ class _Compiler:
         """What the nodes of a level give, in ``order``."""
         done: dict[str, Any] = {}
         for name in order:
+            if pointer == ROOT:
+                self.context = replace(self.context, purpose=graph[name].description)
             done[name] = self.node(graph[name], f"{pointer}/{escape(name)}", done, parameters)
         return done[result_id(graph)]
 

@@ -68,9 +68,12 @@ class Context:
 
     program: Program
     aliases: Mapping[str, str] | None
+    purpose: str | None = None
+    """What the outermost node is for, in words for messages: "The index EVI" """
 
     def band(self, wanted: Any, names: Sequence[str], needed_by: str, pointer: str) -> int:
         """The position of a band by its name."""
+        needed_by = self.purpose or needed_by
         if not isinstance(wanted, str):
             raise InvalidProcess(f"{needed_by}: a band's name is a text, not {wanted!r}.", pointer=pointer)
         return names.index(resolve_band(wanted, names, self.aliases, needed_by=needed_by, pointer=pointer))

@@ -41,18 +41,20 @@ def named_graph(name: str) -> ProcessGraph:
     index = find_index(name)
     if index.refused:
         raise InvalidProcess(f"The index {index.name} cannot be computed: {index.refused}.", pointer="/process")
-    return _computed(expression_nodes(index.computed, index.names), index.name.lower())
+    nodes = expression_nodes(index.computed, index.names)
+    return _computed(nodes, index.name.lower(), f"The index {index.name}")
 
 
 def expression_graph(text: str) -> ProcessGraph:
     """One band computed by ``text``, such as ``(nir - red) / (nir + red)``. InvalidProcess names the column."""
-    nodes = expression_nodes(text)
-    return _computed(nodes, " ".join(text.split())[:MAX_LABEL])
+    label = " ".join(text.split())[:MAX_LABEL] if isinstance(text, str) else ""
+    return _computed(expression_nodes(text), label, f"The expression {label}")
 
 
-def _computed(nodes: ProcessGraph, label: str) -> ProcessGraph:
+def _computed(nodes: ProcessGraph, label: str, purpose: str) -> ProcessGraph:
     reducer = {"process_graph": {name: node.model_dump(exclude_defaults=True) for name, node in nodes.items()}}
     graph = _then(_load(), "compute", "reduce_dimension", {"dimension": "bands", "reducer": reducer})
+    graph["compute"] = graph["compute"].model_copy(update={"description": purpose})
     return _then(graph, "name", "add_dimension", {"name": "bands", "label": label, "type": "bands"})
 
 

@@ -94,5 +94,9 @@ def common_dtype(dtypes: list[str]) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: what was meant, perhaps."""
     lowered = {candidate.lower(): candidate for candidate in known}
-    near = [lowered[match] for match in get_close_matches(name.lower()[:100], lowered, n=3)]
+    wanted = name.lower()[:100]
+    near = get_close_matches(wanted, lowered, n=10)
+    # The same letters in another order are the likeliest slip: nvdi is ndvi.
+    near.sort(key=lambda match: sorted(match) != sorted(wanted))
+    near = [lowered[match] for match in near[:3]]
     return f"; did you mean {' or '.join(near)}?" if near else "."

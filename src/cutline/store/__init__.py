@@ -3,7 +3,7 @@
 from cutline.errors import InvalidRequest
 from cutline.store.objects import Files, Objects, Peek
 from cutline.store.s3 import S3Objects
-from cutline.store.web import RangeFile, WebObjects
+from cutline.store.web import WebFiles, WebObjects
 
 BACKENDS: dict[str, type[Objects]] = {"": Files, "s3": S3Objects, "https": WebObjects, "http": WebObjects}
 """href scheme -> what reads it; a path has no scheme"""
@@ -22,4 +22,4 @@ def objects(href: str) -> Objects:
     return BACKENDS[scheme_of(href)]()
 
 
-__all__ = ["BACKENDS", "Files", "Objects", "Peek", "RangeFile", "S3Objects", "WebObjects", "objects", "scheme_of"]
+__all__ = ["BACKENDS", "Files", "Objects", "Peek", "S3Objects", "WebFiles", "WebObjects", "objects", "scheme_of"]

@@ -50,6 +50,45 @@ class WebObjects:
             return check_length(host.get(limit + 1)[0], limit)
 
 
+class WebFiles:
+    """Opens web addresses under short names, for GDAL, which cannot take an exception: what failed is kept here."""
+
+    def __init__(self, hrefs: dict[str, str]) -> None:
+        self._hrefs = hrefs
+        self.failure: CutlineError | None = None
+        """The first thing that went wrong"""
+
+    def __call__(self, name: str, mode: str = "rb", **_: object) -> io.RawIOBase:
+        if name not in self._hrefs or mode != "rb":
+            raise FileNotFoundError(name)
+        try:
+            return _Quiet(RangeFile(self._hrefs[name]), self)
+        except CutlineError as error:
+            self.failure = self.failure or error
+            raise FileNotFoundError(name) from error
+
+
+class _Quiet(io.RawIOBase):
+    """A file that ends where reading it fails. Once failed, it stays at its end, so that nothing looks complete."""
+
+    def __init__(self, file: RangeFile, files: WebFiles) -> None:
+        self._file = file
+        self._files = files
+        self.tell, self.seek = file.tell, file.seek  # type: ignore[method-assign]
+
+    def read(self, nbytes: int | None = -1) -> bytes:
+        if self._files.failure is None:
+            try:
+                return self._file.read(nbytes)
+            except CutlineError as error:
+                self._files.failure = error
+        return b""
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class RangeFile(io.RawIOBase):
     """A web address as a file that can be read anywhere, by ranges. It fails if the content changes meanwhile."""
 
