@@ -91,6 +91,8 @@ def test_ndvi_is_openeos():
 def test_an_unknown_index_is_named_with_what_was_meant():
     with pytest.raises(InvalidProcess, match=r"'NDWII'.*NDWI"):
         named_graph("NDWII")
+    with pytest.raises(InvalidProcess, match="did you mean NDVI or"):
+        named_graph("nvdi")
     with pytest.raises(InvalidProcess, match="filter_bands"):
         describe_process("filterbands")
 

@@ -195,3 +195,20 @@ def test_aliases_of_the_caller(graphs):
     graph = parse_graph({"load": graphs.load(), "b": graphs.result("filter_bands", bands=["B04", "B8A"])})
     aliases = {"B04": "red", "B8A": "nir"}
     assert compile_graph(graph, BANDS, dict.fromkeys(BANDS, "uint16"), aliases).outputs == ("red", "nir")
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (named_graph("evi"), "The index EVI needs the band 'blue'; the imagery has red, nir."),
+        (
+            expression_graph("swir16/nir"),
+            "The expression swir16/nir needs the band 'swir16'; the imagery has red, nir.",
+        ),
+        (bands_graph(["pan"]), "filter_bands needs the band 'pan'; the imagery has red, nir."),
+    ],
+)
+def test_a_missing_band_is_named_with_who_needs_it(graph, message):
+    with pytest.raises(InvalidProcess) as caught:
+        process(graph)
+    assert caught.value.message == message

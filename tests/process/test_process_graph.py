@@ -80,6 +80,23 @@ def test_cubes_stay_outside(graphs, process, arguments):
     assert error.message == f"{process} works on data cubes; this graph is for pixels."
 
 
+@pytest.mark.parametrize("reducer", [None, True, "max", {}, {"process_graph": []}, {"from_node": "load"}, [1]])
+def test_where_a_graph_belongs(graphs, reducer):
+    error = refused(
+        {"load": graphs.load(), "r": graphs.result("reduce_dimension", dimension="t", reducer=reducer)},
+    )
+    assert error.pointer == "/process/r/arguments/reducer"
+
+
+@pytest.mark.parametrize("condition", [1, 0, "x", [True]])
+def test_a_condition_is_a_graph_or_a_truth_value(graphs, condition):
+    reducer = graphs.reducer("count", condition=condition)
+    error = refused(
+        {"load": graphs.load(), "r": graphs.result("reduce_dimension", dimension="t", reducer=reducer)},
+    )
+    assert error.pointer.endswith("/only/arguments/condition")
+
+
 @pytest.mark.parametrize("results", [0, 2])
 def test_exactly_one_result(graphs, results):
     document = {"load": graphs.load(), "a": graphs.node("ndvi"), "b": graphs.node("ndvi")}

@@ -14,7 +14,7 @@ from cutline.process import reducers
 from cutline.process.arrays import ARRAYS
 from cutline.process.cube import Child, Context, Cube, Elements, Series, as_operand, over_time
 from cutline.process.cubes import CUBES
-from cutline.process.graph import ROOT, ordered, read_child, result_id
+from cutline.process.graph import ROOT, ordered, read_child, result_id, takes_graph
 from cutline.process.loading import LOADERS
 from cutline.process.operations import OPERATIONS
 from cutline.process.program import Operand, Program, Step, Value, run
@@ -136,10 +136,13 @@ class _Compiler:
         name = node.process_id
         process = find_process(name, at)
         bound = process.bind(name, node.arguments, at)
-        resolved = {
-            argument: self.resolve(value, f"{at}/arguments/{escape(argument)}", done, parameters)
-            for argument, value in bound.items()
-        }
+        resolved: dict[str, Any] = {}
+        for argument, value in bound.items():
+            where = f"{at}/arguments/{escape(argument)}"
+            if takes_graph(name, argument, value, where):
+                resolved[argument] = _ChildGraph(self, read_child(value, where), f"{where}/process_graph", parameters)
+            else:
+                resolved[argument] = self.resolve(value, where, done, parameters)
         if name in LOADERS:
             return self.load(resolved, at)
         if name in CUBES or name in ARRAYS:
@@ -154,14 +157,12 @@ class _Compiler:
     def resolve(  # noqa: PLR0911 - one return for each kind of argument
         self, value: Any, at: str, done: Mapping[str, Any], parameters: Mapping[str, Any]
     ) -> Any:
-        """An argument with its references followed; a graph becomes a function."""
+        """An argument with its references followed."""
         if isinstance(value, dict):
             if "from_node" in value:
                 return done[value["from_node"]]
             if "from_parameter" in value:
                 return parameters[value["from_parameter"]]
-            if "process_graph" in value:
-                return _ChildGraph(self, read_child(value, at), f"{at}/process_graph", parameters)
             return value
         if isinstance(value, list | tuple):
             items = [self.resolve(item, f"{at}/{i}", done, parameters) for i, item in enumerate(value)]
@@ -217,8 +218,6 @@ class _Compiler:
         if condition is True:
             return data, reducers.count_all
         where = f"{at}/arguments/condition"
-        if not isinstance(condition, _ChildGraph):
-            raise InvalidProcess("A condition is a process graph, or true.", pointer=where)
 
         def meets(x: Operand) -> Operand:
             return as_operand(condition(x=x, context=given), "A condition", where)

@@ -98,9 +98,11 @@ def _parse_level(document: Any, pointer: str, nesting: int, parameters: frozense
         for reference, where in references(node.arguments, f"{at}/arguments"):
             if reference not in graph:
                 raise InvalidProcess(f"There is no node {reference!r} here to take data from.", pointer=where)
-        for argument, child, where in child_graphs(node, at):
-            inner = parameters | CHILD_PARAMETERS.get((node.process_id, argument), frozenset())
-            _parse_level(child, where, nesting + 1, inner, budget)
+        for argument, value in node.arguments.items():
+            where = f"{at}/arguments/{escape(argument)}"
+            if takes_graph(node.process_id, argument, value, where):
+                inner = parameters | CHILD_PARAMETERS[node.process_id, argument]
+                _parse_level(value["process_graph"], f"{where}/process_graph", nesting + 1, inner, budget)
         for parameter, where in parameter_references(node.arguments, f"{at}/arguments"):
             if parameter not in parameters:
                 raise InvalidProcess(f"There is no parameter {parameter!r} here.", pointer=where)
@@ -121,7 +123,13 @@ CHILD_PARAMETERS: dict[tuple[str, str], frozenset[str]] = {
     ("merge_cubes", "overlap_resolver"): frozenset({"x", "y", "context"}),
     ("count", "condition"): frozenset({"x", "context"}),
 }
-"""(process, argument that is a graph) -> the parameters that graph is given"""
+"""(process, argument that is a graph) -> the parameters that graph is given. Nowhere else is a graph looked into."""
+
+CHILD_ALTERNATIVES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("merge_cubes", "overlap_resolver"): (None,),
+    ("count", "condition"): (None, True, False),
+}
+"""What may stand in place of a graph"""
 
 
 def _parse_node(name: Any, node: Any, pointer: str) -> ProcessNode:
@@ -148,17 +156,19 @@ def _is_graph(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("process_graph"), dict)
 
 
-def child_graphs(node: ProcessNode, pointer: str) -> Iterator[tuple[str, Any, str]]:
-    """(argument, graph as JSON, pointer to it) of the graphs among a node's arguments."""
-    for argument, value in node.arguments.items():
-        if _is_graph(value):
-            yield argument, value["process_graph"], f"{pointer}/arguments/{escape(argument)}/process_graph"
+def takes_graph(process: str, argument: str, value: Any, pointer: str) -> bool:
+    """Whether ``value`` is a graph that belongs there. InvalidProcess for anything else where one belongs."""
+    if (process, argument) not in CHILD_PARAMETERS:
+        return False
+    if _is_graph(value):
+        return True
+    if any(value is alternative for alternative in CHILD_ALTERNATIVES.get((process, argument), ())):
+        return False
+    raise InvalidProcess("Here belongs a process graph: {'process_graph': {…}}.", pointer=pointer)
 
 
 def read_child(value: Any, pointer: str) -> ProcessGraph:
     """A graph among the arguments of a checked graph."""
-    if not _is_graph(value):
-        raise InvalidProcess("Here belongs a process graph: {'process_graph': {…}}.", pointer=pointer)
     return {name: _parse_node(name, node, pointer) for name, node in value["process_graph"].items()}
 
 
