@@ -29,7 +29,7 @@ SHAPEFILE = Kind("shapefile", ".shp", 100 * MEBIBYTE)
 GEOJSON = Kind("GeoJSON", ".geojson", 100 * MEBIBYTE)
 GEOPACKAGE = Kind("GeoPackage", ".gpkg", 100 * MEBIBYTE)
 FLATGEOBUF = Kind("FlatGeobuf", ".fgb", 100 * MEBIBYTE)
-KML = Kind("KML", ".kml", 50 * MEBIBYTE)
+KML = Kind("KML", ".kml", 40 * MEBIBYTE)
 ZIP = Kind("zip", ".zip", 256 * MEBIBYTE)
 
 KIND_OF_SUFFIX = {
@@ -99,12 +99,12 @@ XML_ROOT = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)")
 
 PARSED_BYTES = {
     GEOJSON: {b"{": 800, b"[": 300, b",": 80, b":": 200},
-    KML: {b"<": 300, b"=": 150},
+    KML: {b"<": 300, b"=": 150, b",": 120},
 }
-"""What OGR allocates for each such character, measured: it keeps a tree of the text, or of what it does not know in it"""
+"""What OGR allocates for each such character, measured: it keeps a tree of the text, or of the unknown parts of it"""
 
 MAX_PARSED_BYTES = 350 * MEBIBYTE
-"""Enough for 800,000 vertices, or 80,000 features"""
+"""Enough for 750,000 vertices, or 80,000 features"""
 
 
 def sniff(path: Path) -> Kind:
