@@ -33,8 +33,7 @@ def resolve(href: str, base: str | None = None) -> str:
 
 def path_of(href: str) -> str:
     """The path alone, without host, query and percent signs: what a suffix or a stem is taken from."""
-    scheme = scheme_of(href)
-    return unquote(urlsplit(href).path) if scheme.startswith("http") else href
+    return unquote(urlsplit(href).path) if href.startswith(("https://", "http://")) else href
 
 
 def stem(href: str) -> str:
@@ -64,8 +63,12 @@ def _check_characters(href: str) -> None:
 
 
 def _check_url(href: str) -> str:
-    place = urlsplit(href)
-    if not place.hostname or not place.path.strip("/"):
+    try:
+        place = urlsplit(href)
+        named = place.hostname and place.path.strip("/") and place.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        named = False
+    if not named:
         raise InvalidScene(f"{shown(href)} names no file")
     if place.username is not None:
         raise InvalidScene(f"{place.scheme}://{place.hostname}: credentials do not belong into an address")

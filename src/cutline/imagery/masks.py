@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,15 +14,17 @@ from cutline.models.scene import Band, Mask
 MASK = "/source/mask"
 
 
-def find_mask(request: MaskRequest, headers: Mapping[str, Header], bands: Sequence[Band]) -> tuple[Mask, list[Band]]:
-    """The mask that ``request`` names, and the bands that remain data.
+def find_mask(
+    request: MaskRequest, headers: Mapping[str, Header], bands: Sequence[Band], others: Iterable[str] = ()
+) -> tuple[Mask, list[Band]]:
+    """The mask that ``request`` names, and the bands that remain data. ``others`` are assets that were not read.
 
     It names an asset of the scene (whose bands then are not data), or else one of its bands. Raises InvalidScene
     where this scene has neither, InvalidRequest where the request says nothing to mask.
     """
     if not request.values and not request.bits:
         raise InvalidRequest("a mask needs the values, or the bits, that mean do not use", pointer=MASK)
-    asset, index = _place(request.asset, headers, bands)
+    asset, index = _place(request.asset, headers, bands, others)
     dtype = np.dtype(headers[asset].asset.dtype)
     if dtype.kind not in "iu":
         raise InvalidScene(f"its mask {request.asset} holds {dtype.name}, not whole numbers", pointer=MASK)
@@ -35,7 +37,7 @@ def find_mask(request: MaskRequest, headers: Mapping[str, Header], bands: Sequen
     return Mask(asset=asset, index=index, values=request.values, bits=request.bits), data
 
 
-def _place(name: str, headers: Mapping[str, Header], bands: Sequence[Band]) -> tuple[str, int]:
+def _place(name: str, headers: Mapping[str, Header], bands: Sequence[Band], others: Iterable[str]) -> tuple[str, int]:
     """The asset and the band index that ``name`` means."""
     if name in headers:
         if len(headers[name].bands) > 1:
@@ -44,5 +46,5 @@ def _place(name: str, headers: Mapping[str, Header], bands: Sequence[Band]) -> t
     for band in bands:
         if band.name == name:
             return band.asset, band.index
-    there = ", ".join(dict.fromkeys([*(band.name for band in bands), *headers]))
+    there = ", ".join(dict.fromkeys([*(band.name for band in bands), *headers, *others]))
     raise InvalidScene(f"it has no mask {name}; it has {there}")

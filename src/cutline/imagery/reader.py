@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from cutline.errors import CutlineError, InvalidRequest, InvalidScene, SourceUnavailable

@@ -86,7 +86,7 @@ def _from_item(href: str, source: Source) -> Scene:
     bands = [band for choice in chosen for band in _item_bands(choice, item, headers[choice.asset])]
     if source.band_names:
         bands = _renamed(bands, source.band_names)
-    scene = _scene(check_id(item.id), headers, bands, source)
+    scene = _scene(item.id, headers, bands, source, others=item.assets)
     known = {"item_href": href, "cloud_cover": item.properties.cloud_cover}
     return scene.model_copy(update={**known, "datetime": item.datetime or scene.datetime})
 
@@ -149,13 +149,15 @@ def _band(name: str, key: str, traits: BandTraits, says: ItemBand = NOTHING_SAID
     )
 
 
-def _scene(scene_id: str, headers: Mapping[str, Header], bands: list[Band], source: Source) -> Scene:
+def _scene(
+    scene_id: str, headers: Mapping[str, Header], bands: list[Band], source: Source, others: Iterable[str] = ()
+) -> Scene:
     names = [band.name for band in bands]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InvalidScene(f"two of its bands are called {min(twice)}; give one file per band (red=…,nir=…)")
     mask = None
     if source.mask is not None:
-        mask, bands = find_mask(source.mask, headers, bands)
+        mask, bands = find_mask(source.mask, headers, bands, others)
     used = {band.asset for band in bands} | ({mask.asset} if mask else set())
     assets = {key: header.asset for key, header in headers.items() if key in used}
     times = [header.datetime for header in headers.values() if header.datetime]

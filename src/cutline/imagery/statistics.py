@@ -9,7 +9,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from cutline.errors import InvalidScene
+from cutline.errors import CutlineError, InvalidScene
 from cutline.imagery.reader import reading
 from cutline.models.scene import Asset, Band, Mask, Scene, Stretch
 
@@ -30,26 +30,34 @@ def band_statistics(scene: Scene, percentiles: tuple[float, float]) -> Scene:
     """
     stretches: dict[str, Stretch] = {}
     for key in dict.fromkeys(band.asset for band in scene.bands):
-        asset = scene.assets[key]
-        shape = _decimated(asset.shape, LONG_SIDE)
-        with reading(asset, overview=_overview(asset, shape)) as dataset:
-            valid = _valid(dataset, asset, shape)
-            if scene.mask is not None:
-                valid &= ~_masked(scene.assets[scene.mask.asset], scene.mask, asset, shape)
-            for band in scene.bands:
-                if band.asset == key:
-                    stretches[band.name] = _stretch(scene, band, _read(dataset, band.index, shape), valid, percentiles)
+        try:
+            stretches |= _stretch_asset(scene, key, percentiles)
+        except CutlineError as error:
+            raise type(error)(f"scene {scene.id}: {error.message}", pointer=error.pointer) from error
     bands = tuple(band.model_copy(update={"stretch": stretches[band.name]}) for band in scene.bands)
     return scene.model_copy(update={"bands": bands})
 
 
-def _stretch(
-    scene: Scene, band: Band, stored: NDArray[np.generic], valid: Valid, percentiles: tuple[float, float]
-) -> Stretch:
-    values = stored[valid].astype(np.float64) * band.scale + band.offset
+def _stretch_asset(scene: Scene, key: str, percentiles: tuple[float, float]) -> dict[str, Stretch]:
+    """The stretches of the bands of one file, by name."""
+    asset = scene.assets[key]
+    shape = _decimated(asset.shape, LONG_SIDE)
+    with reading(asset, overview=_overview(asset, shape)) as dataset:
+        valid = _valid(dataset, asset, shape)
+        if scene.mask is not None:
+            valid &= ~_masked(scene.assets[scene.mask.asset], scene.mask, asset, shape)
+        return {
+            band.name: _stretch(band, _read(dataset, band.index, shape)[valid], percentiles)
+            for band in scene.bands
+            if band.asset == key
+        }
+
+
+def _stretch(band: Band, stored: NDArray[np.generic], percentiles: tuple[float, float]) -> Stretch:
+    values = stored.astype(np.float64) * band.scale + band.offset
     values = values[np.isfinite(values)]
     if not len(values):
-        raise InvalidScene(f"scene {scene.id}: band {band.name} has no valid pixel to take its brightness from")
+        raise InvalidScene(f"band {band.name} has no valid pixel to take its brightness from")
     low, high = (float(value) for value in np.percentile(values, percentiles))
     if low == high:  # all alike: one step of the stored values, so that nobody divides by nothing
         high = low + abs(band.scale)

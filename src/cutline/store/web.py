@@ -159,8 +159,9 @@ class _Host:
         place = urlsplit(href)
         assert place.hostname is not None  # noqa: S101 - imagery.hrefs admits no other
         kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(place.hostname, place.port, timeout=TIMEOUT)
-        numeric = _public_address(place.hostname, self._connection.port)
+        port = place.port or kind.default_port
+        self._connection = kind(place.hostname, port, timeout=TIMEOUT)
+        numeric = _public_address(place.hostname, port)
         # http.client asks this for its socket; TLS still checks the certificate against the name.
         self._connection._create_connection = (  # type: ignore[attr-defined]
             lambda address, *rest: socket.create_connection((numeric, address[1]), *rest)
