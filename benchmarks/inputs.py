@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from demo.scenes import make_scenes
 from pyproj import Transformer
+
+from demo.scenes import make_scenes
 
 OUT = Path(__file__).parent / "out"
 
@@ -23,8 +24,8 @@ TARGET = (8192, 12288)
 CRS = "EPSG:3857"
 RESOLUTION = 10.0
 
-ODC_PADS = 128
-"""odc-geo rounds an image up so that its overviews halve evenly; all are given a shape that it keeps"""
+PADDING = 128
+"""cutline and odc-geo round an image up until its overviews halve evenly: all are given a shape that needs none"""
 
 CENTRE = (12.0, 48.45)
 
@@ -63,7 +64,7 @@ def inputs(size: int) -> list[Path]:
 
 
 def _write(path: Path, size: int, scenes: list[Path], bands: list[str], dtype: str) -> None:
-    rows, cols = (ODC_PADS * round(side * size / FULL_SIZE / ODC_PADS) for side in TARGET)
+    rows, cols = (PADDING * round(side * size / FULL_SIZE / PADDING) for side in TARGET)
     x, y = (round(value / RESOLUTION) * RESOLUTION for value in _mercator().transform(*CENTRE))
     left, top = x - cols // 2 * RESOLUTION, y + rows // 2 * RESOLUTION
     bounds = (left, top - rows * RESOLUTION, left + cols * RESOLUTION, top)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.support.gdalwarp import gdalwarp
-
 from benchmarks.inputs import CRS, RESOLUTION, Inputs
+from tests.support.gdalwarp import gdalwarp
 
 SPEED = [
     *("-multi", "-wo", "NUM_THREADS=ALL_CPUS", "-co", "NUM_THREADS=ALL_CPUS"),  # read, warp, encode with every core

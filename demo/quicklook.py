@@ -22,8 +22,8 @@ PERCENTILES = (2, 98)
 def quicklook(cog: Path, png: Path, *, max_size: int = 1200) -> None:
     """Draw a COG from its overviews, no side longer than ``max_size`` pixels.
 
-    Three bands or more are drawn as red, green and blue, each stretched over its 2nd to 98th percentile; one band by
-    a colour ramp, with a legend.
+    Three bands or more are drawn as red, green and blue, stretched over their 2nd to 98th percentiles; one band by a
+    colour ramp, with a legend.
     """
     with rasterio.open(cog) as source:
         indexes = _visible_bands(source.descriptions)
@@ -46,9 +46,11 @@ def _visible_bands(names: tuple[str | None, ...]) -> list[int]:
 
 def _in_colours(values: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> Picture:
     picture = np.zeros((*valid.shape, 4), np.uint8)
-    for channel, band in enumerate(values):
-        low, high = _range(band[valid])
-        picture[..., channel] = 255 * np.clip((band - low) / (high - low), 0, 1) * valid
+    ranges = [_range(band[valid]) for band in values]
+    # Each band begins at its own dark end, which takes the haze away; one span for all keeps grey roads grey.
+    span = max(high - low for low, high in ranges)
+    for channel, (band, (low, _)) in enumerate(zip(values, ranges, strict=True)):
+        picture[..., channel] = 255 * np.clip((band - low) / span, 0, 1) * valid
     picture[..., 3] = 255 * valid
     return picture
 

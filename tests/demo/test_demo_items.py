@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from affine import Affine
+
 from demo.stac import SceneFacts, item
 from tests.support.stac import assert_valid_item
 

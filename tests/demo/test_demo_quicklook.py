@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+
 from demo.legend import RAMP
 from demo.quicklook import quicklook
 

@@ -10,9 +10,10 @@ import pyogrio.raw
 import pytest
 import rasterio
 import shapely
-from demo.scenes import DemoFiles, make_scenes
 from rasterio.warp import transform_bounds
 from rasterio.windows import from_bounds
+
+from demo.scenes import DemoFiles, make_scenes
 
 SIZE = 640
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+
 from tests.support.gdalwarp import GdalError, gdal, gdalwarp
 
 
