@@ -326,6 +326,13 @@ def test_envi_of_198_bands(tmp_path: Path) -> None:
     assert open_asset(scene.assets["image"]).read(198)[0, 0] == 197
 
 
+def test_envi_that_is_truncated(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "cube.img", driver="ENVI", pixels=stack(3))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InvalidScene, match="it is truncated: its header declares 7,200 bytes, but there are 5,000"):
+        only(path)
+
+
 def test_envi_without_its_header(tmp_path: Path) -> None:
     with pytest.raises(InvalidScene, match=r"its header cube\.hdr is not beside it"):
         only(text(tmp_path / "cube.dat", b"\x00" * 100))

@@ -58,7 +58,7 @@ REFUSED = (
     (b"ENVI", "an ENVI header; name the data file beside it"),
 )
 
-READABLE = "Cutline reads GeoTIFF (.tif), JPEG 2000 (.jp2) and ENVI (.img, .dat, .bil with its .hdr)"
+READABLE = "Cutline reads GeoTIFF (.tif), JPEG 2000 (.jp2) and local ENVI (.img, .dat, .bil with its .hdr)"
 
 
 def recognise(path: str, start: bytes) -> Format:

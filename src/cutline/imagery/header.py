@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 
 from cutline.errors import InvalidScene, TooLarge
+from cutline.imagery.formats import ENVI
 from cutline.imagery.georeference import georeference
 from cutline.imagery.reader import identify, opened
 from cutline.models.scene import Asset, Validity
@@ -76,6 +78,8 @@ def read_header(href: str) -> Header:
         place = georeference(dataset)
         _check_dtypes(dataset)
         _check_size(dataset)
+        if known is ENVI:
+            _check_complete(dataset, href)
         alpha = _alpha(dataset)
         validity, nodata = _validity(dataset, alpha)
         asset = Asset(
@@ -135,6 +139,14 @@ def _check_size(dataset: rasterio.DatasetReader) -> None:
             f"one of its blocks takes {block / 2**30:,.1f} GiB, the limit is {MAX_BLOCK_BYTES / 2**30:,.0f} GiB; "
             "tile it (gdal_translate -of COG)"
         )
+
+
+def _check_complete(dataset: rasterio.DatasetReader, href: str) -> None:
+    """GDAL fills up a truncated file of bare pixels with zeros, and says nothing."""
+    offset = int(dataset.tags(ns="ENVI").get("header_offset", "0"))
+    declared = offset + dataset.width * dataset.height * dataset.count * np.dtype(dataset.dtypes[0]).itemsize
+    if (size := Path(href).stat().st_size) < declared:
+        raise InvalidScene(f"it is truncated: its header declares {declared:,} bytes, but there are {size:,}")
 
 
 def _alpha(dataset: rasterio.DatasetReader) -> int | None:

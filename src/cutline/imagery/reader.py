@@ -53,7 +53,7 @@ def reading(asset: Asset, *, overview: int | None = None) -> Iterator[rasterio.D
 @contextmanager
 def opened(href: str, driver: str, *, overview: int | None = None) -> Iterator[rasterio.DatasetReader]:
     """The file at ``href`` in GDAL's environment, whose errors become ours. The dataset stays open behind it."""
-    access = ACCESS[scheme_of(href)](href, driver)
+    access = ACCESS[scheme_of(href)](href)
     level = {} if overview is None else {"OVERVIEW_LEVEL": overview}
     with environment(**access.options), warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -90,39 +90,35 @@ def _sidecars(href: str, known: Format) -> list[str]:
 
 
 def _envi_header(href: str) -> str:
-    """A query, where a signature may be, stays behind the header's name."""
-    address, mark, query = href.partition("?") if scheme_of(href) else (href, "", "")
-    beside = address.rpartition(".")[0] + ".hdr"
     if scheme_of(href):
-        return beside + mark + query
+        # GDAL fills what it could not fetch of bare pixels with zeros, and says nothing.
+        raise InvalidScene("ENVI is read from local disk only; convert it (gdal_translate -of COG)")
+    beside = str(Path(href).with_suffix(".hdr"))
     for header in (beside, href + ".hdr"):
         if Path(header).is_file():
             return header
     raise InvalidScene(f"it looks like ENVI, but its header {Path(beside).name} is not beside it")
 
 
-def _local(href: str, driver: str) -> Access:
+def _local(href: str) -> Access:
     # Sidecars are asked for by their names; a folder of a million files is never listed.
     return Access(href, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"})
 
 
-def _s3(href: str, driver: str) -> Access:
-    name = "/vsis3/" + href.removeprefix("s3://")
-    if driver == ENVI.driver:
-        return Access(name, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"})
+def _s3(href: str) -> Access:
     # Nothing is looked for beside a remote file, and a file that names another gets nothing.
+    name = "/vsis3/" + href.removeprefix("s3://")
     return Access(name, {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": name})
 
 
-def _web(href: str, driver: str) -> Access:
-    hrefs = {"asset.dat": href}
-    if driver == ENVI.driver:
-        hrefs["asset.hdr"] = _envi_header(href)
-    readdir = "TRUE" if driver == ENVI.driver else "EMPTY_DIR"
-    return Access("asset.dat", {"GDAL_DISABLE_READDIR_ON_OPEN": readdir}, WebFiles(hrefs))
+def _web(href: str) -> Access:
+    return Access(WEB_NAME, {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}, WebFiles({WEB_NAME: href}))
 
 
-ACCESS: dict[str, Callable[[str, str], Access]] = {"": _local, "s3": _s3, "https": _web, "http": _web}
+WEB_NAME = "asset"
+"""What GDAL calls the file that it reads through us"""
+
+ACCESS: dict[str, Callable[[str], Access]] = {"": _local, "s3": _s3, "https": _web, "http": _web}
 """href scheme -> how GDAL gets at it"""
 
 NETWORK = ("HTTP", "CURL", "timed out", "timeout", "resolve host", "connect to")
