@@ -18,8 +18,8 @@ import numpy as np
 import pyproj
 import rasterio
 import shapely
+from shapely.geometry.base import BaseGeometry
 
-from cutline.aoi.project import LONLAT, to_crs
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import BandStatistics, CogReceipt
 from cutline.models.scene import Scene
@@ -92,14 +92,12 @@ def cog_item(
     }
 
 
-def _footprint(plan: ExportPlan) -> shapely.geometry.base.BaseGeometry:
-    """The cutline in lon/lat, simplified to a few pixels: where the data can be."""
-    area = shapely.from_wkb(plan.cutline)
-    pixel = max(plan.geobox.resolution)
-    simple = area.simplify(2 * pixel, preserve_topology=True)
-    lonlat = to_crs(simple if simple.is_valid and not simple.is_empty else area, plan.geobox.crs, LONLAT, 1e-5)
-    fixed = antimeridian.fix_shape(shapely.geometry.mapping(lonlat), fix_winding=True)
-    return shapely.geometry.shape(fixed)
+def _footprint(plan: ExportPlan) -> BaseGeometry:
+    """Where the data can be: the area, simplified to what an overview shows."""
+    area = shapely.geometry.shape(plan.area)
+    west, south, east, north = area.bounds
+    simple = shapely.simplify(area, max(east - west, north - south) / 2000, preserve_topology=True)
+    return shapely.orient_polygons(simple if simple.is_valid and not simple.is_empty else area)
 
 
 def _projection(plan: ExportPlan) -> dict[str, Any]:

@@ -33,12 +33,17 @@ _TOLERANCE = 1e-6
 
 
 def resample(
-    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling, scale: Scale
+    dataset: DatasetReader,
+    indexes: Sequence[int],
+    geobox: Geobox,
+    method: Resampling,
+    scale: Scale,
+    nodata: float | None,
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     """The bands ``indexes`` (1-based) of ``dataset`` on ``geobox``.
 
     ``scale``: output pixels a source pixel, along x and y of the output; below 1 the kernel is that much wider, so
-    that no source pixel is skipped. Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True
+    that no source pixel is skipped. ``nodata``: a pixel whose bands all equal it holds no data. Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True
     where the source has data; what is stored where it has none means nothing.
     Raises rasterio.errors.RasterioIOError where the source cannot be read.
     """
@@ -47,7 +52,7 @@ def resample(
     valid = np.zeros((rows, cols), np.bool_)
     for row, col, part in _by_cell(geobox):
         at = np.s_[row : row + part.shape[0], col : col + part.shape[1]]
-        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, method, scale)
+        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, method, scale, nodata)
     return values, valid
 
 
@@ -67,7 +72,12 @@ def _pieces(start: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _warp(
-    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, method: Resampling, scale: Scale
+    dataset: DatasetReader,
+    indexes: Sequence[int],
+    geobox: Geobox,
+    method: Resampling,
+    scale: Scale,
+    nodata: float | None,
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     frame = geobox.model_copy(
         update={"row": geobox.row // _CELL * _CELL, "col": geobox.col // _CELL * _CELL, "shape": (_CELL, _CELL)}
@@ -82,6 +92,7 @@ def _warp(
         height=_CELL,
         resampling=GdalResampling[method],
         tolerance=_TOLERANCE,
+        src_nodata=nodata,
         add_alpha=alpha is None,
         XSCALE=repr(_unless_near_one(scale[0])),  # GDAL would guess them from the window
         YSCALE=repr(_unless_near_one(scale[1])),

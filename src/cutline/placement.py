@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pyproj
@@ -23,6 +24,9 @@ def crs_name(crs: pyproj.CRS) -> str:
     authority = crs.to_authority()
     return ":".join(authority) if authority else str(crs.to_wkt())
 
+
+_DOMAIN_MARGIN = (9.0, 3.0)
+"""Degrees of longitude and latitude: scenes at the border of a zone reach over it"""
 
 _MARGIN = 2
 """Pixels around a footprint: its edge is known to half a pixel, and a kernel looks a little beyond"""
@@ -48,7 +52,7 @@ def on_crs(area: BaseGeometry, crs: str, tolerance: float, *, across_180: bool) 
     ``across_180``: keep what the antimeridian split in one piece, where the CRS would tear it to its two ends: what
     lies beyond 180 degrees goes on to the right.
     """
-    width = _wrap_width(crs) if across_180 else 0.0
+    width = wrap_width(crs) if across_180 else 0.0
     if not width:
         return to_crs(area, LONLAT, crs, tolerance)
     moved = [
@@ -64,7 +68,7 @@ def is_across_180(area: BaseGeometry) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _wrap_width(crs: str) -> float:
+def wrap_width(crs: str) -> float:
     """How far apart the CRS draws the two sides of the antimeridian; 0 where they meet, as in UTM zone 60."""
     (west, east), (south, north) = _transformer(LONLAT, crs).transform([-180 + 1e-9, 180 - 1e-9], [0.0, 0.0])
     distance = math.hypot(east - west, north - south)
@@ -88,17 +92,33 @@ def box_of(geobox: Geobox, placed: BaseGeometry) -> tuple[int, int, int, int]:
     )
 
 
-def reach(footprint: GeoJSON, geobox: Geobox) -> BaseGeometry:
-    """What of ``geobox`` a scene can reach: its footprint in that CRS, within half a pixel, or everything where the
-    CRS has no place for all of the footprint (a scene of the whole world in a UTM zone)."""
-    _, _, right, _ = geobox.bounds
-    width = _wrap_width(geobox.crs)
-    beyond_180 = bool(width) and right > _edge_of_the_world(geobox.crs) + 1e-6 * width
-    area = shapely.geometry.shape(footprint)
-    try:
-        return on_crs(area, geobox.crs, min(geobox.resolution) / 2, across_180=beyond_180)
-    except UnsupportedCRS:
-        return shapely.box(*geobox.bounds)
+def reach(footprint: GeoJSON, area: BaseGeometry, geobox: Geobox, *, across_180: bool) -> BaseGeometry:
+    """What of ``area`` (lon/lat) a scene can reach, in the CRS of ``geobox`` and to within half a pixel.
+
+    Only what is near the area is projected: elsewhere the CRS may have no place for a footprint.
+    ``across_180``: the geobox goes on to the right of the antimeridian, where the world begins again.
+    """
+    surroundings = shapely.union_all([shapely.box(*part.bounds) for part in shapely.get_parts(area)])
+    near = shapely.intersection(shapely.geometry.shape(footprint), surroundings)
+    return on_crs(near, geobox.crs, min(geobox.resolution) / 2, across_180=across_180)
+
+
+def by_turn(geobox: Geobox) -> Iterator[Geobox]:
+    """``geobox`` cut where the CRS begins the world again, from left to right.
+
+    A part beyond the antimeridian comes in the coordinates of the first turn, in which files have theirs.
+    """
+    width = wrap_width(geobox.crs)
+    across = geobox.resolution[0]
+    edge = _edge_of_the_world(geobox.crs) if width else math.inf
+    first_beyond = math.ceil((edge - geobox.bounds[0]) / across - 0.5) if width else geobox.shape[1]
+    here = min(max(first_beyond, 0), geobox.shape[1])
+    rows, cols = geobox.shape
+    if here:
+        yield geobox.window(0, 0, (rows, here))
+    if here < cols:
+        beyond = geobox.window(0, here, (rows, cols - here))
+        yield beyond.model_copy(update={"anchor": (geobox.anchor[0] - width, geobox.anchor[1])})
 
 
 def _edge_of_the_world(crs: str) -> float:
@@ -120,6 +140,23 @@ def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
     area = abs(across[0] * down[1] - down[0] * across[1])
     shrink = math.sqrt(area / (width * height))
     return width * shrink, height * shrink
+
+
+def domain(crs: str) -> BaseGeometry | None:
+    """Where on earth (lon/lat) a CRS is meant for, and a little around; None where nobody has said.
+
+    Beyond, projections run off to infinity: the poles in Mercator, the other hemisphere in polar stereographic.
+    """
+    area = image_crs(crs).area_of_use
+    if area is None:
+        return None
+    south, north = max(area.south - _DOMAIN_MARGIN[1], -90), min(area.north + _DOMAIN_MARGIN[1], 90)
+    width = (area.east - area.west) % 360 or 360
+    if width + 2 * _DOMAIN_MARGIN[0] >= 360:
+        return shapely.box(-180, south, 180, north)
+    west = area.west - _DOMAIN_MARGIN[0]
+    east = west + width + 2 * _DOMAIN_MARGIN[0]
+    return shapely.union_all([shapely.box(west + turn, south, east + turn, north) for turn in (-360, 0, 360)])
 
 
 def utm_zone(area: GeoJSON | BaseGeometry) -> str:

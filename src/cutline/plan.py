@@ -21,8 +21,8 @@ from cutline.models.grid import Geobox
 from cutline.models.plan import CogSpec, ExportPlan, Reducer, TilePlan
 from cutline.models.request import ExportRequest, MosaicRule, OutputRequest
 from cutline.models.scene import Band, Scene
-from cutline.placement import box_of, reach
-from cutline.plan_grid import choose_geobox
+from cutline.placement import box_of, is_across_180, reach
+from cutline.plan_grid import area_in, choose_geobox
 from cutline.plan_keys import tile_keys
 from cutline.process import PixelProcess, compile_graph
 
@@ -55,6 +55,7 @@ class Compiled:
     reducer: Reducer
     stored: bool
     dtype: str
+    band_dtypes: tuple[str, ...]
 
 
 def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | None = None) -> ExportPlan:
@@ -64,7 +65,8 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
     """
     warnings: list[str] = []
     compiled = _compiled(request, scenes)
-    geobox, area = choose_geobox(request, compiled.scenes, compiled.process.inputs, warnings)
+    geobox, lonlat = choose_geobox(request, compiled.scenes, compiled.process.inputs, warnings)
+    area, across_180 = area_in(geobox.crs, lonlat, geobox.resolution), is_across_180(lonlat)
     cog = _cog_spec(request.output, compiled, _is_packed(request.output))
     if request.output.geobox is None:
         geobox = padded(geobox)
@@ -76,11 +78,13 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
             pointer="/output/resolution",
         )
     edge = edge or tile_edge(cog, geobox)
-    placed = _place_scenes(compiled.scenes, geobox, area, warnings)
+    placed = [reach(scene.footprint, lonlat, geobox, across_180=across_180) for scene in compiled.scenes]
+    _warn_of_gaps(area, placed, warnings)
     plan = ExportPlan(
         engine=ENGINE,
         graph=request.process,
         bands=compiled.process.inputs,
+        band_dtypes=compiled.band_dtypes,
         scenes=compiled.scenes,
         reducer=compiled.reducer,
         stored=compiled.stored,
@@ -88,6 +92,8 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
         packed=_is_packed(request.output),
         resampling=request.output.resampling,
         geobox=geobox,
+        area=shapely.geometry.mapping(lonlat),
+        across_180=across_180,
         cutline=shapely.to_wkb(area, hex=True),
         cog=cog,
         edge=edge,
@@ -119,7 +125,14 @@ def _compiled(request: ExportRequest, scenes: Sequence[Scene]) -> Compiled:
     dtype = _dtype([band for of_all in used for band in of_all])
     if not stored:
         dtype = str(np.promote_types(dtype, np.float32))
-    return Compiled(process, scenes, "time" if process.temporal else _REDUCERS[request.mosaic], stored, dtype)
+    return Compiled(
+        process=process,
+        scenes=scenes,
+        reducer="time" if process.temporal else _REDUCERS[request.mosaic],
+        stored=stored,
+        dtype=dtype,
+        band_dtypes=tuple(dtypes[name] for name in process.inputs),
+    )
 
 
 def _band(scene: Scene, name: str) -> Band:
@@ -211,15 +224,10 @@ def _tile_count(geobox: Geobox, edge: int) -> int:
     return tiling.rows * tiling.cols
 
 
-def _place_scenes(
-    scenes: Sequence[Scene], geobox: Geobox, area: BaseGeometry, warnings: list[str]
-) -> list[BaseGeometry]:
-    """Where each scene lies in the CRS of the output; warns of what of the area none of them covers."""
-    placed = [reach(scene.footprint, geobox) for scene in scenes]
+def _warn_of_gaps(area: BaseGeometry, placed: Sequence[BaseGeometry], warnings: list[str]) -> None:
     covered = shapely.intersection(area, shapely.union_all(placed)).area / area.area
     if covered < 0.9995:
         warnings.append(f"the scenes cover {max(covered, 0):.1%} of the area; the rest stays empty")
-    return placed
 
 
 def _tiles(placed: Sequence[BaseGeometry], cutline: Cutline, tiling: Tiling) -> list[TilePlan]:

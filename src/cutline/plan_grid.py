@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cutline.errors import InvalidRequest
+from cutline.errors import InvalidRequest, UnsupportedCRS
 from cutline.grid import covering
 from cutline.models.grid import Geobox
 from cutline.models.request import ExportRequest
 from cutline.models.scene import Asset, Scene
-from cutline.placement import crs_name, image_crs, is_across_180, on_crs, pixel_size, utm_zone
+from cutline.placement import crs_name, domain, image_crs, is_across_180, on_crs, pixel_size, utm_zone
 
 _SAME = 0.01
 """Resolutions this close are one: a UTM zone's 10 m is 9.998 m in the next"""
@@ -25,7 +25,7 @@ _CUTLINE_TOLERANCE = 0.1
 def choose_geobox(
     request: ExportRequest, scenes: Sequence[Scene], bands: Sequence[str], warnings: list[str]
 ) -> tuple[Geobox, BaseGeometry]:
-    """The smallest geobox around the area asked for, and that area in its CRS. Appends to ``warnings``.
+    """The smallest geobox around the area asked for, and that area in lon/lat. Appends to ``warnings``.
 
     What the request leaves open is decided so: the CRS all scenes share, else the UTM zone of the area; the finest
     native resolution among the bands used; the footprint of the scenes.
@@ -34,7 +34,7 @@ def choose_geobox(
     assets = _assets(scenes, bands)
     if request.output.geobox is not None:
         geobox = request.output.geobox
-        return geobox, area_in(geobox.crs, lonlat, geobox.resolution)
+        return geobox, lonlat
     crs = crs_name(image_crs(request.output.crs or _common_crs(assets) or utm_zone(lonlat)))
     native = min(min(pixel_size(asset, crs)) for asset in assets)
     resolution = request.output.resolution or _tidy(native, assets, crs)
@@ -42,8 +42,10 @@ def choose_geobox(
         warnings.append(
             f"resolution {resolution:g} is finer than the scenes' {native:.4g}: more pixels, no more detail"
         )
+    if request.aoi is None:
+        lonlat = _within_domain(lonlat, crs, warnings)
     area = area_in(crs, lonlat, (resolution, resolution))
-    return covering(area.bounds, crs, (resolution, resolution)), area
+    return covering(area.bounds, crs, (resolution, resolution)), lonlat
 
 
 def area_in(crs: str, lonlat: BaseGeometry, resolution: tuple[float, float]) -> BaseGeometry:
@@ -55,6 +57,23 @@ def _area(request: ExportRequest, scenes: Sequence[Scene]) -> BaseGeometry:
     if request.aoi is not None:
         return shapely.geometry.shape(request.aoi)
     return shapely.union_all([shapely.geometry.shape(scene.footprint) for scene in scenes])
+
+
+def _within_domain(lonlat: BaseGeometry, crs: str, warnings: list[str]) -> BaseGeometry:
+    """Of scenes taken whole, what the CRS can hold: nobody asked for infinity."""
+    meant_for = domain(crs)
+    if meant_for is None or shapely.covers(meant_for, lonlat):
+        return lonlat
+    inside = shapely.intersection(lonlat, meant_for)
+    if inside.is_empty:
+        raise UnsupportedCRS(f"{crs} is not meant for where the scenes are; choose another", pointer="/output/crs")
+    warnings.append(f"the scenes reach beyond what {crs} is meant for; only {_bounds(inside)} is exported")
+    return inside
+
+
+def _bounds(lonlat: BaseGeometry) -> str:
+    west, south, east, north = lonlat.bounds
+    return f"longitude {west:g} to {east:g}, latitude {south:g} to {north:g}"
 
 
 def _assets(scenes: Sequence[Scene], bands: Sequence[str]) -> list[Asset]:

@@ -17,7 +17,19 @@ from cutline.grid import Cutline, Tiling
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.scene import Scene
 
-_OF_THE_WHOLE = {"engine", "graph", "bands", "reducer", "stored", "dtype", "packed", "resampling", "cog", "edge"}
+_OF_THE_WHOLE = {
+    "engine",
+    "graph",
+    "bands",
+    "band_dtypes",
+    "reducer",
+    "stored",
+    "dtype",
+    "packed",
+    "resampling",
+    "cog",
+    "edge",
+}
 
 
 def tile_keys(plan: ExportPlan, tiles: Sequence[TilePlan], cutline: Cutline) -> tuple[TilePlan, ...]:

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from cutline.errors import CutlineError, SourceUnavailable
 from cutline.imagery import environment, open_asset
+from cutline.imagery.hrefs import shown
 from cutline.imagery.reader import identify
 from cutline.kernel import resample
 from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset, Band, Mask, Scene
-from cutline.placement import box_of, pixel_size, reach
+from cutline.placement import box_of, by_turn, pixel_size, reach
 
 _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
@@ -38,7 +40,9 @@ class SceneReader:
     @functools.cached_property
     def box(self) -> tuple[int, int, int, int]:
         """first row, first col, end row, end col of the output pixels that the scene can reach."""
-        return box_of(self._plan.geobox, reach(self.scene.footprint, self._plan.geobox))
+        plan = self._plan
+        area = shapely.geometry.shape(plan.area)
+        return box_of(plan.geobox, reach(self.scene.footprint, area, plan.geobox, across_180=plan.across_180))
 
     def read(self, geobox: Geobox) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The plan's bands on ``geobox``: (bands, rows, cols) of the plan's dtype, and where they are valid.
@@ -75,7 +79,13 @@ class SceneReader:
         overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
         with _told(self.scene, asset), environment():
             dataset = self._dataset(asset, overview)
-            return resample(dataset, indexes, geobox, method, _scale(asset, overview, self._plan.geobox))
+            scale = _scale(asset, overview, self._plan.geobox)
+            nodata = asset.nodata if asset.validity == "nodata" else None
+            if not self._plan.across_180:
+                return resample(dataset, indexes, geobox, method, scale, nodata)
+            turns = [resample(dataset, indexes, part, method, scale, nodata) for part in by_turn(geobox)]
+            values, valid = zip(*turns, strict=True)
+            return np.concatenate(values, axis=2), np.concatenate(valid, axis=1)
 
     def _dataset(self, asset: Asset, overview: int | None) -> DatasetReader:
         if (asset.href, overview) not in self._opened:
@@ -123,9 +133,9 @@ def _told(scene: Scene, asset: Asset) -> Iterator[None]:
     try:
         yield
     except RasterioError as error:
-        raise SourceUnavailable(f"scene {scene.id} ({asset.href}) could not be read: {_cause(error)}") from error
+        raise SourceUnavailable(f"scene {scene.id} ({shown(asset.href)}) could not be read: {_cause(error)}") from error
     except CutlineError as error:
-        raise SourceUnavailable(f"scene {scene.id} ({asset.href}): {error.message}") from error
+        raise SourceUnavailable(f"scene {scene.id} ({shown(asset.href)}): {error.message}") from error
 
 
 def _cause(error: BaseException) -> str:

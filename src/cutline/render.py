@@ -36,8 +36,7 @@ class Renderer:
         self._workspace = workspace
         self._tiling = Tiling(plan.geobox.shape, plan.edge)
         self._cutline = Cutline(shapely.from_wkb(plan.cutline), plan.geobox)
-        dtypes = dict.fromkeys(plan.bands, plan.dtype)
-        self._process = compile_graph(plan.graph, plan.bands, dtypes)
+        self._process = compile_graph(plan.graph, plan.bands, dict(zip(plan.bands, plan.band_dtypes, strict=True)))
         self._readers = [SceneReader(scene, plan) for scene in plan.scenes]
 
     def render(self, tile: TilePlan) -> TileReceipt:

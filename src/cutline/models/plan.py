@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cutline.models.base import Model
+from cutline.models.base import GeoJSON, Model
 from cutline.models.grid import Geobox
 from cutline.models.request import ProcessGraph, ProfileName, Resampling
 from cutline.models.scene import Scene
@@ -53,6 +53,8 @@ class ExportPlan(Model):
     graph: ProcessGraph
     bands: tuple[str, ...]
     """The bands that the graph reads, in the order it gets them"""
+    band_dtypes: tuple[str, ...]
+    """What the numbers of each band are, before any computing: a stretched band is uint8"""
     scenes: tuple[Scene, ...]
     """In mosaic order"""
     reducer: Reducer
@@ -64,6 +66,10 @@ class ExportPlan(Model):
     """Results are stored as (value - offset) / scale of the ``cog``; else its scale and offset only describe them"""
     resampling: Resampling
     geobox: Geobox
+    area: GeoJSON
+    """What was asked for, or the scenes' footprint: a polygon in lon/lat, split at the antimeridian"""
+    across_180: bool
+    """The geobox goes on to the right of the antimeridian"""
     cutline: str
     """The AOI in the CRS of the geobox, as WKB in hexadecimal"""
     cog: CogSpec
