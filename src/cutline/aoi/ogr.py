@@ -118,25 +118,21 @@ def read_layer(staged: Staged, layer: str, where: str | None) -> Layer:
         check(MAX_FEATURES, info["features"], "features")
     if where and WHERE_FORBIDDEN.search(WHERE_TEXT.sub("''", where)):
         raise refusal("bad-where", f"the filter {where!r} is more than a condition on attributes")
-    try:
-        # OGR warns of what we check ourselves.
-        with _complaints(staged.kind), warnings.catch_warnings(action="ignore"):
-            meta, _, wkb, _ = pyogrio().raw.read(
-                staged.path,
-                layer=layer,
-                where=where,
-                columns=None if where else [],
-                force_2d=True,
-            )
-    except ValueError as error:
-        raise refusal("bad-where", f"the filter {where!r} cannot be applied: {error}") from error
+    with _complaints(staged.kind, where), warnings.catch_warnings(action="ignore"):  # of what we check ourselves
+        meta, _, wkb, _ = pyogrio().raw.read(
+            staged.path,
+            layer=layer,
+            where=where,
+            columns=None if where else [],
+            force_2d=True,
+        )
     check(MAX_VERTICES, sum(map(len, filter(None, wkb))) // BYTES_PER_VERTEX, "vertices")
     return Layer(layer, info["driver"], meta["crs"], wkb)
 
 
 @contextmanager
-def _complaints(kind: Kind) -> Iterator[None]:
-    """Turn whatever OGR raises into a Refusal."""
+def _complaints(kind: Kind, where: str | None = None) -> Iterator[None]:
+    """Turn whatever OGR raises into a Refusal. A layer that opened but fails with a filter fails because of it."""
     package = pyogrio()
     try:
         yield
@@ -147,7 +143,9 @@ def _complaints(kind: Kind) -> Iterator[None]:
         ) from error
     except UnicodeDecodeError as error:
         raise refusal("not-utf-8", "the file's text is not UTF-8; save it as UTF-8") from error
-    except (RuntimeError, IndexError, TypeError) as error:
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        if where:
+            raise refusal("bad-where", f"the filter {where!r} cannot be applied: {error}") from error
         raise _complaint(kind, str(error)) from error
 
 

@@ -67,7 +67,7 @@ def parse_crs(crs: str | pyproj.CRS) -> pyproj.CRS:
         return pyproj.CRS.from_user_input(crs).to_2d()
     except CRSError as error:
         raise UnsupportedCRS(
-            f"there is no coordinate reference system {str(crs)!r}; EPSG:32633 would be one"
+            f"there is no coordinate reference system {str(crs)[:80]!r}; EPSG:32633 would be one"
         ) from error
 
 

@@ -184,7 +184,7 @@ def _measures(geometry: shapely.MultiPolygon) -> dict[str, Any]:
         bounds = geometry.bounds
     return {
         "bounds": tuple(map(float, bounds)),
-        "area_km2": rules.area_km2(geometry),
+        "area_km2": rules.area_km2(np.array([geometry], dtype=object)),
         "vertices": int(shapely.get_num_coordinates(geometry)),
         "crosses_antimeridian": crossing,
     }

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyproj
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from cutline.aoi import dateline
 from cutline.aoi.model import Finding, Findings, Location, Refusal, place, refusal
+from cutline.aoi.project import LONLAT, all_to_crs
 
-ELLIPSOID = pyproj.Geod(ellps="WGS84")
-AREA_STEP = 0.25
-"""Degrees. A geodesic this long leaves the straight lon/lat edge by metres at most, so areas agree to 1e-5."""
+EQUAL_AREA = "+proj=cea +datum=WGS84 +over"
+"""Exact areas on the ellipsoid. (pyproj.Geod takes an area beyond a hemisphere for its outside.)"""
+AREA_TOLERANCE = 0.1
+"""Metres that an edge may be off for its area"""
 
 MAX_TOLD = 20
 """Findings of one sort; nobody reads more, and a hostile file could have 200,000"""
@@ -119,10 +120,9 @@ def merge(areas: Areas, findings: Findings) -> shapely.MultiPolygon:
     return shapely.MultiPolygon(list(shapely.orient_polygons(parts)))
 
 
-def area_km2(geometries: NDArray[np.object_] | BaseGeometry) -> float:
-    """Area on the ellipsoid of polygons in lon/lat, edges being straight in lon/lat."""
-    parts = shapely.get_parts(shapely.segmentize(shapely.orient_polygons(geometries), AREA_STEP))
-    return sum(abs(float(ELLIPSOID.geometry_area_perimeter(part)[0])) for part in parts) / 1e6
+def area_km2(geometries: NDArray[np.object_]) -> float:
+    """Area on the ellipsoid of polygons, (n,), in lon/lat, edges being straight in lon/lat; they need not be valid."""
+    return float(shapely.area(all_to_crs(geometries, LONLAT, EQUAL_AREA, AREA_TOLERANCE)).sum()) / 1e6
 
 
 def unclosed_ring(wkb: bytes) -> tuple[float, float] | None:
