@@ -20,7 +20,6 @@ from cutline.models.grid import Geobox
 from cutline.models.request import Resampling
 
 Pixels = NDArray[np.generic]
-Scale = tuple[float, float]
 
 _CELL = 1 << 20
 """Windows are computed in frames that begin at multiples of this lattice index: then the coordinates of a pixel
@@ -42,9 +41,8 @@ def resample(
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     """The bands ``indexes`` (1-based) of ``dataset`` on ``geobox``.
 
-    ``scale``: output pixels a source pixel, along x and y of the output; below 1 the kernel is that much wider, so
-    that no source pixel is skipped. ``nodata``: a pixel whose bands all equal it holds no data. Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True
-    where the source has data; what is stored where it has none means nothing.
+    Returns (bands, rows, cols) of the dataset's dtype, and (rows, cols) that is True where the source has data; what
+    is stored where it has none means nothing.
     Raises rasterio.errors.RasterioIOError where the source cannot be read.
     """
     rows, cols = geobox.shape
@@ -52,7 +50,7 @@ def resample(
     valid = np.zeros((rows, cols), np.bool_)
     for row, col, part in _by_cell(geobox):
         at = np.s_[row : row + part.shape[0], col : col + part.shape[1]]
-        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, method, scale, nodata)
+        values[(slice(None), *at)], valid[at] = _warp(dataset, indexes, part, sampling)
     return values, valid
 
 
@@ -90,12 +88,12 @@ def _warp(
         transform=frame.transform,
         width=_CELL,
         height=_CELL,
-        resampling=GdalResampling[method],
+        resampling=GdalResampling[sampling.method],
         tolerance=_TOLERANCE,
-        src_nodata=nodata,
+        src_nodata=sampling.nodata,
         add_alpha=alpha is None,
-        XSCALE=repr(_unless_near_one(scale[0])),  # GDAL would guess them from the window
-        YSCALE=repr(_unless_near_one(scale[1])),
+        XSCALE=repr(_unless_near_one(sampling.scale[0])),  # GDAL would guess them from the window
+        YSCALE=repr(_unless_near_one(sampling.scale[1])),
         UNIFIED_SRC_NODATA="YES",  # a pixel has no data only when none of its bands has
         SAMPLE_GRID="YES",  # find the source window right where the transform folds (poles, antimeridian)
     ) as warped:

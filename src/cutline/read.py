@@ -17,7 +17,7 @@ from cutline.errors import CutlineError, SourceUnavailable
 from cutline.imagery import environment, open_asset
 from cutline.imagery.hrefs import shown
 from cutline.imagery.reader import identify
-from cutline.kernel import resample
+from cutline.kernel import Sampling, resample
 from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
@@ -77,13 +77,16 @@ class SceneReader:
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         asset = self.scene.assets[key]
         overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
+        sampling = Sampling(
+            method=method,
+            scale=_scale(asset, overview, self._plan.geobox),
+            nodata=asset.nodata if asset.validity == "nodata" else None,
+        )
         with _told(self.scene, asset), environment():
             dataset = self._dataset(asset, overview)
-            scale = _scale(asset, overview, self._plan.geobox)
-            nodata = asset.nodata if asset.validity == "nodata" else None
             if not self._plan.across_180:
-                return resample(dataset, indexes, geobox, method, scale, nodata)
-            turns = [resample(dataset, indexes, part, method, scale, nodata) for part in by_turn(geobox)]
+                return resample(dataset, indexes, geobox, sampling)
+            turns = [resample(dataset, indexes, part, sampling) for part in by_turn(geobox)]
             values, valid = zip(*turns, strict=True)
             return np.concatenate(values, axis=2), np.concatenate(valid, axis=1)
 
