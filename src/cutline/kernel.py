@@ -31,13 +31,20 @@ _TOLERANCE = 1e-6
 """Pixels. GDAL computes every coordinate exactly for an error this small; 0 would fall back to its default, 0.125."""
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a file's pixels become those of an output grid."""
+
+    method: Resampling
+    scale: tuple[float, float]
+    """Output pixels a source pixel, along x and y of the output; below 1 the kernel is that much wider, so that no
+    source pixel is skipped"""
+    nodata: float | None
+    """A source pixel whose bands all equal it holds no data; None: the file says by itself"""
+
+
 def resample(
-    dataset: DatasetReader,
-    indexes: Sequence[int],
-    geobox: Geobox,
-    method: Resampling,
-    scale: Scale,
-    nodata: float | None,
+    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, sampling: Sampling
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     """The bands ``indexes`` (1-based) of ``dataset`` on ``geobox``.
 
@@ -70,12 +77,7 @@ def _pieces(start: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _warp(
-    dataset: DatasetReader,
-    indexes: Sequence[int],
-    geobox: Geobox,
-    method: Resampling,
-    scale: Scale,
-    nodata: float | None,
+    dataset: DatasetReader, indexes: Sequence[int], geobox: Geobox, sampling: Sampling
 ) -> tuple[Pixels, NDArray[np.bool_]]:
     frame = geobox.model_copy(
         update={"row": geobox.row // _CELL * _CELL, "col": geobox.col // _CELL * _CELL, "shape": (_CELL, _CELL)}
