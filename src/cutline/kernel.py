@@ -7,6 +7,7 @@ result depend on the window and so leave seams between tiles.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
