@@ -180,6 +180,7 @@ def test_geojson_with_a_crs_member(geojson):
     assert aoi.report.bounds == pytest.approx((0, 0, 1, 1), abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.crs. was not provided")
 def test_no_prj(vector):
     lonlat = vector("a.shp", shapely.box(10, 20, 11, 21), driver="ESRI Shapefile", crs=None)
     assert codes(check_aoi(lonlat)[1]) == ["assumed-lonlat"]

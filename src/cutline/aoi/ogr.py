@@ -166,7 +166,7 @@ def _check_geopackage(path: Path) -> None:
             if "gpkg_contents" not in kinds:
                 raise refusal("unsupported-format", "the file is an SQLite database, but not a GeoPackage")
             tables = [str(name) for (name,) in database.execute("SELECT lower(table_name) FROM gpkg_contents")]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise refusal("broken-file", f"the GeoPackage cannot be read: {error}") from error
     check(MAX_TABLES, len(tables), "tables")
     if computed := [name for name in tables if kinds.get(name)]:

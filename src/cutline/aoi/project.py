@@ -49,9 +49,9 @@ def all_to_crs(
     target: str | pyproj.CRS,
     tolerance: float,
 ) -> NDArray[np.object_]:
-    """As to_crs, for (n,) geometries that are not empty; polygons mixed with MultiPolygons become MultiPolygons."""
+    """As to_crs, for (n,) geometries of which none is empty; polygons mixed with MultiPolygons become MultiPolygons."""
     from_crs, into_crs = parse_crs(source), parse_crs(target)
-    if from_crs.equals(into_crs, ignore_axis_order=True):
+    if not len(geometries) or from_crs.equals(into_crs, ignore_axis_order=True):
         return geometries
     kind, coordinates, offsets = shapely.to_ragged_array(shapely.force_2d(geometries))
     projection = _Projection(from_crs, into_crs)

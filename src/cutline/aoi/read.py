@@ -63,6 +63,9 @@ def check_aoi(
         geometry = reading.run()
     except Refusal as refused:
         return None, reading.report(findings=(*reading.findings, *refused.findings))
+    except shapely.GEOSException as error:
+        failed = refusal("invalid-polygon", f"the polygons cannot be joined ({error}); run with --repair")
+        return None, reading.report(findings=(*reading.findings, *failed.findings))
     report = reading.report(findings=tuple(reading.findings), valid=True, **_measures(geometry))
     return Aoi(geometry, report), report
 
@@ -149,10 +152,13 @@ class _Reading:
         geometries[invalid] = shapely.make_valid(geometries[invalid], method="structure", keep_collapsed=False)
         return areas.replaced(geometries)
 
-    def _area_change(self, broken: Areas, mended: Areas, crs: pyproj.CRS) -> float:
+    def _area_change(self, broken: Areas, mended: Areas, crs: pyproj.CRS) -> float | None:
         changed = np.isin(mended.features, broken.features)
         before, after = (_to_lonlat(part, crs) for part in (broken.geometries, mended.geometries[changed]))
-        return rules.area_km2(after) - rules.area_km2(before)
+        try:
+            return rules.area_km2(after) - rules.area_km2(before)
+        except UnsupportedCRS:  # a broken ring may go around the globe more than once; it then has no area at all
+            return None
 
 
 def _to_lonlat(geometries: NDArray[np.object_], crs: pyproj.CRS) -> NDArray[np.object_]:
