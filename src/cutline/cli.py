@@ -10,6 +10,7 @@ cutline validate   a COG -> faults                               (cog/validate.p
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from cutline import __version__, show
 from cutline.aoi import check_aoi
@@ -28,6 +30,7 @@ from cutline.export import export as run_export
 from cutline.export import plan_request
 from cutline.options import request_of, request_options, tile_edge_of
 from cutline.process import describe_process, list_processes
+from cutline.store.workspace import writing
 
 _INVALID, _FAILED, _INTERRUPTED = 2, 1, 130
 
@@ -101,7 +104,8 @@ def check(file: Path, target: Path | None, as_json: bool, **how: Any) -> None:
         raise SystemExit(_INVALID)
     if target is not None:
         feature = {"type": "Feature", "properties": {"source": file.name}, "geometry": area.to_geojson()}
-        target.write_text(json.dumps(feature) + "\n")
+        with writing(target):
+            target.write_text(json.dumps(feature) + "\n")
 
 
 @cutline.command()
@@ -134,7 +138,7 @@ def validate(file: Path, item: Path | None, as_json: bool) -> None:
 
 
 def _print_json(report: Any) -> None:
-    click.echo(json.dumps(report, indent=2))
+    click.echo(json.dumps(report, indent=2, allow_nan=False))
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -145,19 +149,28 @@ def main() -> None:
     """Run the command line; our own errors become one line and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)  # stop as cleanly as for Ctrl-C
     try:
-        cutline(standalone_mode=False)
-    except click.ClickException as error:
+        cutline(prog_name="cutline", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(_INVALID)
+    except click.ClickException as error:
+        _print_error(InvalidRequest(error.format_message()))
         sys.exit(_INVALID)
     except (click.Abort, KeyboardInterrupt):
         err.print("stopped; the same command goes on from the finished tiles")
         sys.exit(_INTERRUPTED)
     except CutlineError as error:
-        where = f" [dim]({error.pointer})[/dim]" if error.pointer else ""
-        err.print(f"[red]{error.code}[/red]: ", end="")
-        err.print(error.message, markup=False, end="")
-        err.print(where)
+        _print_error(error)
         sys.exit(_INVALID if isinstance(error, InvalidRequest) else _FAILED)
+    except BrokenPipeError:  # as with `cutline processes | head`: nobody listens any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+
+
+def _print_error(error: CutlineError) -> None:
+    """One line: a message may quote what has several."""
+    where = f" [dim]({escape(error.pointer)})[/dim]" if error.pointer else ""
+    err.print(f"[red]{error.code}[/red]: {escape(' '.join(error.message.split()))}{where}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
     │ └ TooLarge            over a limit, which one and by how much
     ├ TransientError        may well succeed when tried again
     │ └ SourceUnavailable   a scene could not be read: which tile, which scene, why
+    ├ StorageError          the place to write to is full, read-only or gone
     └ InternalError         a broken invariant of ours
       └ IncompleteExport    a block or a tile without its bytes
 
@@ -66,6 +67,10 @@ class TransientError(CutlineError):
 
 class SourceUnavailable(TransientError):
     code = "source-unavailable"
+
+
+class StorageError(CutlineError):
+    code = "storage-error"
 
 
 class InternalError(CutlineError):

@@ -10,14 +10,18 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 import time
+import zipfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from cutline.cog.assemble import assemble
 from cutline.errors import InternalError, InvalidRequest
@@ -26,8 +30,10 @@ from cutline.item import describe_cog, tags_of
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import CogReceipt, TileReceipt
 from cutline.models.request import ExportRequest
+from cutline.models.scene import Scene, Stretch
 from cutline.plan import make_plan
 from cutline.render import Renderer, receipt_name
+from cutline.store.output import check_place, check_sources, item_path, set_aside, undisturbed
 from cutline.store.workspace import Workspace
 
 Progress = Callable[[int, int], None]
@@ -47,11 +53,21 @@ class Exported:
 
 
 def plan_request(request: ExportRequest, *, edge: int | None = None, statistics: bool = True) -> ExportPlan:
-    """Describe the scenes (headers only; their statistics too, where a stretch needs them) and plan."""
+    """Describe the scenes and plan.
+
+    Reads headers only; pixels too where a stretch needs their ``statistics``. Without those the plan is good for an
+    estimate alone: its stretch is made up.
+    """
     scenes = describe_scenes(request.source)
-    if request.source.stretch is not None and statistics:
-        scenes = tuple(band_statistics(scene, request.source.stretch) for scene in scenes)
+    if request.source.stretch is not None:
+        percentiles = request.source.stretch
+        scenes = tuple(band_statistics(scene, percentiles) if statistics else _stretched(scene) for scene in scenes)
     return make_plan(request, scenes, edge=edge)
+
+
+def _stretched(scene: Scene) -> Scene:
+    bands = tuple(band.model_copy(update={"stretch": Stretch(low=0, high=1)}) for band in scene.bands)
+    return scene.model_copy(update={"bands": bands})
 
 
 def export(
@@ -69,26 +85,29 @@ def export(
     exports can use them; by default one beside ``out`` that ends with it.
     """
     started = time.monotonic()
-    _check_place(out)
-    plan = plan_request(request, edge=edge)
     folder = work or out.with_name(f".{out.name}.cutline")
+    check_place(out)
+    if folder.exists() and not folder.is_dir():
+        raise InvalidRequest(f"{folder} is a file; the work folder has to be a folder")
+    plan = plan_request(request, edge=edge)
+    check_sources(out, _hrefs(plan))
     workspace = Workspace(folder)
     receipts, reused = render_tiles(plan, workspace, workers or os.cpu_count() or 1, progress)
-    receipt = assemble(plan, receipts, workspace, out, tags_of(plan))
-    item = describe_cog(plan, receipt, out)
+    with set_aside(out) as aside:
+        receipt = assemble(plan, receipts, workspace, aside, tags_of(plan))
+        describe_cog(plan, receipt, aside)
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return Exported(plan, receipt, item, reused, time.monotonic() - started)
+    receipt = receipt.model_copy(update={"href": str(out)})
+    return Exported(plan, receipt, item_path(out), reused, time.monotonic() - started)
 
 
-def _check_place(out: Path) -> None:
-    """Refuse before hours of work what would fail after them."""
-    if out.is_dir():
-        raise InvalidRequest(f"{out} is a folder; name a file in it, such as {out / 'export.tif'}")
-    if not out.parent.is_dir():
-        raise InvalidRequest(f"there is no folder {out.parent}")
-    if not os.access(out.parent, os.W_OK):
-        raise InvalidRequest(f"{out.parent} is not writable")
+def _hrefs(plan: ExportPlan) -> Iterator[str]:
+    """What the export reads."""
+    for scene in plan.scenes:
+        yield from (asset.href for asset in scene.assets.values())
+        if scene.item_href is not None:
+            yield scene.item_href
 
 
 def render_tiles(
@@ -103,26 +122,30 @@ def render_tiles(
     reused = done = len(receipts) - len(todo)
     report = progress or (lambda _done, _planned: None)
     report(done, len(receipts))
-    for index, receipt in _rendered(plan, workspace, todo, min(workers, len(todo))):
-        receipts[index] = receipt
-        done += 1
-        report(done, len(receipts))
+    with closing(_rendered(plan, workspace, todo, min(workers, len(todo)))) as rendered:
+        for index, receipt in rendered:
+            receipts[index] = receipt
+            done += 1
+            report(done, len(receipts))
     return receipts, reused
 
 
 def _finished(tile: TilePlan, workspace: Workspace) -> TileReceipt | None:
-    """The receipt of a tile done before, if all that it promises is still there."""
+    """The receipt of a tile done before, if all that it promises is still there; a damaged tile is done again."""
     content = workspace.get(receipt_name(tile.key))
-    if content is None:
+    try:
+        receipt = TileReceipt.model_validate_json(content or b"")
+    except ValidationError:
         return None
-    receipt = TileReceipt.model_validate_json(content)
-    names = [segment.name for segment in receipt.segments] + ([receipt.apex] if receipt.apex else [])
-    return receipt if all(workspace.path(name).is_file() for name in names) else None
+    whole = receipt.key == tile.key and all(workspace.size(each.name) == each.nbytes for each in receipt.segments)
+    if receipt.apex is not None:
+        whole = whole and zipfile.is_zipfile(workspace.path(receipt.apex))  # a zip's index is its end
+    return receipt if whole else None
 
 
 def _rendered(
     plan: ExportPlan, workspace: Workspace, todo: Sequence[int], workers: int
-) -> Iterator[tuple[int, TileReceipt]]:
+) -> Generator[tuple[int, TileReceipt], None, None]:
     if workers <= 1:
         renderer = Renderer(plan, workspace)
         for index in todo:
@@ -135,15 +158,20 @@ def _rendered(
             # A few at a time: tiles start in order, and after a failure little is still running.
             while waiting and len(pending) < 2 * workers:
                 index = waiting.popleft()
-                pending[pool.submit(_render_in_worker, plan.tiles[index])] = index
+                with _told_of_death(plan.tiles[index]), undisturbed(signal.SIGINT, signal.SIGTERM):
+                    # These reach the whole group, but a worker, which may be started here, leaves them to us.
+                    pending[pool.submit(_render_in_worker, plan.tiles[index])] = index
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 index = pending.pop(future)
-                yield index, _result(future, plan.tiles[index])
+                with _told_of_death(plan.tiles[index]):
+                    receipt = future.result()
+                yield index, receipt
 
 
-def _result(future: Future[TileReceipt], tile: TilePlan) -> TileReceipt:
+@contextmanager
+def _told_of_death(tile: TilePlan) -> Iterator[None]:
     try:
-        return future.result()
+        yield
     except BrokenProcessPool as error:
         raise InternalError(
             f"a worker died near tile ({tile.row}, {tile.col}), perhaps for lack of memory; the same command goes on "
@@ -164,7 +192,7 @@ def _pool(plan: ExportPlan, workspace: Workspace, workers: int) -> Iterator[Proc
         yield pool
     except BaseException:
         for process in list(pool._processes.values()):
-            process.terminate()
+            process.kill()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -176,8 +204,16 @@ _renderer: Renderer | None = None
 
 def _start_worker(plan: str, folder: Path) -> None:
     global _renderer  # noqa: PLW0603 - a pool hands its workers nothing but globals
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _renderer = Renderer(ExportPlan.model_validate_json(plan), Workspace(folder))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its workers, and they would wait for tiles for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this is a worker
+    parent.join()
+    os._exit(1)
 
 
 def _render_in_worker(tile: TilePlan) -> TileReceipt:

@@ -23,6 +23,9 @@ BLOCK = 512
 
 MAX_EDGE_PIXELS = 2**31 - 1
 """TIFF readers, GDAL among them, count rows and columns in 32 bits"""
+MAX_PIXELS = 10**12
+"""Of a grid, its empty parts too: a plan lists its tiles, an assembler all blocks, and both keep them in memory. Beyond
+is nearly always a resolution in the wrong unit."""
 
 _EDGE_TOLERANCE = 1e-3
 """A bound this close to a lattice line (in pixels) lies on it: reprojection there and back leaves noise."""
@@ -45,6 +48,12 @@ def covering(
         raise TooLarge(
             f"{shape[1]} x {shape[0]} pixels at resolution {resolution[0]:g}: no file can hold more than "
             f"{MAX_EDGE_PIXELS} a side; choose a coarser resolution",
+            pointer="/output/resolution",
+        )
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise TooLarge(
+            f"{shape[1]:,} x {shape[0]:,} pixels at resolution {resolution[0]:g} (in the units of {crs}); the limit is "
+            f"{MAX_PIXELS:.0e} pixels; choose a coarser resolution",
             pointer="/output/resolution",
         )
     return Geobox(crs=crs, resolution=resolution, anchor=anchor, col=first_col, row=first_row, shape=shape)

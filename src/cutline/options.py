@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -98,13 +99,13 @@ def request_of(options: dict[str, Any]) -> ExportRequest:
             temporal=_temporal(options["temporal"]),
             mosaic=options["mosaic"],
             crs=options["crs"],
-            resolution=_positive(options["resolution"], "--resolution"),
+            resolution=_number(options, "resolution", positive=True),
             like=grid_of(str(options["like"])) if options["like"] else None,
             resampling=options["resampling"],
             profile=options["profile"],
             dtype=options["dtype"],
-            scale=_positive(options["scale"], "--scale"),
-            offset=options["offset"],
+            scale=_number(options, "scale", positive=True),
+            offset=_number(options, "offset"),
             nodata=options["nodata"],
         )
     )
@@ -181,7 +182,8 @@ def _temporal(text: str | None) -> tuple[str | None, str | None] | None:
     return (None if start in {"", ".."} else start), (None if end in {"", ".."} else end)
 
 
-def _positive(value: float | None, name: str) -> float | None:
-    if value is not None and not value > 0:
-        raise InvalidRequest(f"{name} {value:g}: it must be above 0")
+def _number(options: dict[str, Any], name: str, *, positive: bool = False) -> float | None:
+    value: float | None = options[name]
+    if value is not None and not (math.isfinite(value) and (value > 0 or not positive)):
+        raise InvalidRequest(f"--{name} {value:g}: it must be a number{' above 0' if positive else ''}")
     return value

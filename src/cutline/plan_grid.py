@@ -44,6 +44,8 @@ def choose_geobox(
         )
     if request.aoi is None:
         lonlat = _within_domain(lonlat, crs, warnings)
+    # Too many pixels are refused before edges are drawn finely enough for them.
+    covering(area_in(crs, lonlat, (math.inf, math.inf)).bounds, crs, (resolution, resolution))
     area = area_in(crs, lonlat, (resolution, resolution))
     return covering(area.bounds, crs, (resolution, resolution)), lonlat
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,7 @@ def progress(console: Console) -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading headers", total=None, rate="")
 
         def report(done: int, planned: int) -> None:
@@ -49,15 +49,15 @@ def progress(console: Console) -> Iterator[Report]:
 def exported(console: Console, done: Exported) -> None:
     receipt, plan = done.receipt, done.plan
     rows, cols = receipt.shape
-    facts = _facts()
-    facts.add_row("file", escape(receipt.href))
-    facts.add_row("item", escape(str(done.item)))
-    facts.add_row("pixels", f"{cols:,} x {rows:,} at {plan.geobox.resolution[0]:g} in {_crs(receipt.crs)}")
-    facts.add_row("bands", f"{_listed(plan.cog.bands)} as {plan.cog.dtype}, {_no_data(done)}")
-    facts.add_row("size", f"{size(receipt.nbytes)}, profile {plan.cog.profile}")
-    facts.add_row("tiles", f"{len(plan.tiles)} of {plan.edge} pixels" + (f", {done.reused} reused" * bool(done.reused)))
-    facts.add_row("time", f"{done.seconds:.1f} s")
-    console.print(facts)
+    facts: dict[str, str] = {}
+    facts["file"] = escape(receipt.href)
+    facts["item"] = escape(str(done.item))
+    facts["pixels"] = f"{cols:,} x {rows:,} at {plan.geobox.resolution[0]:g} in {_crs(receipt.crs)}"
+    facts["bands"] = f"{_listed(plan.cog.bands)} as {plan.cog.dtype}, {_no_data(done)}"
+    facts["size"] = f"{size(receipt.nbytes)}, profile {plan.cog.profile}"
+    facts["tiles"] = f"{len(plan.tiles)} of {plan.edge} pixels" + (f", {done.reused} reused" * bool(done.reused))
+    facts["time"] = f"{done.seconds:.1f} s"
+    _print_facts(console, facts)
     _warnings(console, plan.warnings)
 
 
@@ -83,35 +83,35 @@ def export_report(done: Exported) -> dict[str, Any]:
 
 
 def estimate(console: Console, figures: Estimate) -> None:
-    facts = _facts()
-    facts.add_row("grid", f"{figures.cols:,} x {figures.rows:,} at {figures.resolution[0]:g} in {_crs(figures.crs)}")
-    facts.add_row("pixels", f"{figures.pixels:,} inside the area")
-    facts.add_row("tiles", f"{figures.tiles} of {figures.tile_edge} pixels")
-    facts.add_row("bands", f"{figures.bands} as {figures.dtype}")
-    facts.add_row("size", f"at most {size(figures.bytes_max)} ({size(figures.raw_bytes)} of raw pixels)")
-    facts.add_row("time", f"{_seconds(figures.seconds.low)} to {_seconds(figures.seconds.high)} on this machine")
+    facts: dict[str, str] = {}
+    facts["grid"] = f"{figures.cols:,} x {figures.rows:,} at {figures.resolution[0]:g} in {_crs(figures.crs)}"
+    facts["pixels"] = f"{figures.pixels:,} inside the area"
+    facts["tiles"] = f"{figures.tiles} of {figures.tile_edge} pixels"
+    facts["bands"] = f"{figures.bands} as {figures.dtype}"
+    facts["size"] = f"at most {size(figures.bytes_max)} ({size(figures.raw_bytes)} of raw pixels)"
+    facts["time"] = f"{_seconds(figures.seconds.low)} to {_seconds(figures.seconds.high)} on this machine"
     cost = figures.aws_cost_usd
-    facts.add_row("AWS", f"${cost.low:.4f} to ${cost.high:.4f}, without egress")
-    console.print(facts)
+    facts["AWS"] = f"${cost.low:.4f} to ${cost.high:.4f}, without egress"
+    _print_facts(console, facts)
     _warnings(console, figures.warnings)
 
 
 def aoi_report(console: Console, report: AoiReport) -> None:
-    facts = _facts()
-    facts.add_row("file", escape(report.path))
+    facts: dict[str, str] = {}
+    facts["file"] = escape(report.path)
     if report.driver:
-        facts.add_row("format", f"{report.driver}, layer {escape(report.layer or '-')}")
+        facts["format"] = f"{report.driver}, layer {escape(report.layer or '-')}"
     if report.crs:
-        facts.add_row("CRS", _crs(report.crs))
+        facts["CRS"] = _crs(report.crs)
     if report.area_km2 is not None:
-        facts.add_row("area", f"{report.area_km2:,.4f} km², {report.features} feature(s), {report.vertices:,} vertices")
+        facts["area"] = f"{report.area_km2:,.4f} km², {report.features} feature(s), {report.vertices:,} vertices"
     if report.bounds:
-        facts.add_row("bounds", ", ".join(f"{degrees:.6f}" for degrees in report.bounds))
+        facts["bounds"] = ", ".join(f"{degrees:.6f}" for degrees in report.bounds)
     if report.crosses_antimeridian:
-        facts.add_row("crosses", "the antimeridian")
+        facts["crosses"] = "the antimeridian"
     if report.area_change_km2 is not None:
-        facts.add_row("repair", f"changed the area by {report.area_change_km2:+.6f} km²")
-    console.print(facts)
+        facts["repair"] = f"changed the area by {report.area_change_km2:+.6f} km²"
+    _print_facts(console, facts)
     for finding in report.findings:
         colour = _SEVERITY[finding.severity]
         console.print(f"[{colour}]{finding.severity}[/{colour}] {escape(finding.message)} [dim]{finding.code}[/dim]")
@@ -129,8 +129,8 @@ def processes(console: Console, found: Sequence[ProcessInfo]) -> None:
 
 
 def process(console: Console, info: ProcessInfo) -> None:
-    facts = _facts()
-    facts.add_row("name", f"{info.name}: {escape(info.long_name)}")
+    facts: dict[str, str] = {}
+    facts["name"] = f"{info.name}: {escape(info.long_name)}"
     for label, value in (
         ("formula", info.formula),
         ("letters", ", ".join(f"{letter} = {band}" for letter, band in info.symbols.items())),
@@ -142,16 +142,16 @@ def process(console: Console, info: ProcessInfo) -> None:
         ("note", info.note),
     ):
         if value:
-            facts.add_row(label, escape(value))
-    console.print(facts)
+            facts[label] = escape(value)
+    _print_facts(console, facts)
 
 
 def validation(console: Console, found: Validation) -> None:
-    facts = _facts()
-    facts.add_row("file", escape(found.path))
-    facts.add_row("levels", ", ".join(f"{cols} x {rows}" for rows, cols in found.levels))
-    facts.add_row("blocks", f"{found.blocks:,}, {found.sparse_blocks:,} of them empty")
-    console.print(facts)
+    facts: dict[str, str] = {}
+    facts["file"] = escape(found.path)
+    facts["levels"] = ", ".join(f"{cols} x {rows}" for rows, cols in found.levels)
+    facts["blocks"] = f"{found.blocks:,}, {found.sparse_blocks:,} of them empty"
+    _print_facts(console, facts)
     for check in found.checks:
         faults = [fault for fault in found.faults if fault.check == check]
         console.print(f"[red]✗[/red] {check}" if faults else f"[green]✓[/green] {check}")
@@ -169,11 +169,11 @@ def size(nbytes: int) -> str:
     return f"{amount:,.3g} TB"
 
 
-def _facts() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    return table
+def _print_facts(console: Console, facts: Mapping[str, str]) -> None:
+    """One line each, never folded: paths can be copied, lines be searched."""
+    width = max(map(len, facts))
+    for label, fact in facts.items():
+        console.print(f"[bold]{label:<{width}}[/bold]  {fact}")
 
 
 def _warnings(console: Console, warnings: Sequence[str]) -> None:

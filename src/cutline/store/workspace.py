@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from cutline.errors import StorageError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Writing to ``path``: what the system refuses becomes a StorageError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 class Workspace:
@@ -14,7 +27,11 @@ class Workspace:
         self.folder = folder
 
     def put(self, name: str, content: bytes) -> None:
-        path = self.path(name)
+        """Raises StorageError where the folder does not take it."""
+        with writing(self.folder):
+            self._put(self.path(name), content)
+
+    def _put(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
@@ -29,6 +46,13 @@ class Workspace:
         """The content, or None where there is no such name."""
         try:
             return self.path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the content, or None where there is no such name."""
+        try:
+            return self.path(name).stat().st_size
         except FileNotFoundError:
             return None
 

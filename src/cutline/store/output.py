@@ -1,0 +1,102 @@
+"""The place of an export's file and of its item: checked before the work, and filled at one stroke after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cutline.errors import InvalidRequest
+from cutline.store.workspace import writing
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def item_path(out: Path) -> Path:
+    """Where the STAC item of the file ``out`` goes."""
+    return out.with_suffix(".json")
+
+
+def check_place(out: Path) -> None:
+    """Refuse before hours of work what would fail after them, or what would destroy a file that is no export.
+
+    Raises InvalidRequest.
+    """
+    item = item_path(out)
+    if out.is_dir():
+        raise InvalidRequest(f"{out} is a folder; name a file in it, such as {out / 'export.tif'}")
+    if out == item:
+        raise InvalidRequest(f"{out}: that is where the export's STAC item goes; end the name with .tif")
+    if not out.parent.is_dir():
+        raise InvalidRequest(f"there is no folder {out.parent}")
+    if out.exists() and not _may_replace(out):
+        raise InvalidRequest(f"{out} is there already and is not a TIFF; choose another name, so that it is not lost")
+    if item.exists() and not _is_item_of_ours(item):
+        raise InvalidRequest(
+            f"{item}, where the STAC item goes, is there already and was not made by an export; choose another name "
+            f"than {out.name}, so that it is not lost"
+        )
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise InvalidRequest(f"{out.parent} cannot be written to: {error.strerror}") from error
+
+
+def check_sources(out: Path, hrefs: Iterable[str]) -> None:
+    """Raise InvalidRequest where an export would replace what it reads."""
+    for href in hrefs:
+        for path in (out, item_path(out)):
+            if path.exists() and Path(href).exists() and path.samefile(href):
+                raise InvalidRequest(f"{path} is read by this export; choose another name for what it writes")
+
+
+@contextmanager
+def set_aside(out: Path) -> Iterator[Path]:
+    """A path for the file, in a folder of its own, where its item goes too. Left without an error, both move to their
+    places, whatever was there before; left by one, nothing has changed. Raises StorageError."""
+    folder = out.with_name(f".{out.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    try:
+        with writing(out):
+            folder.mkdir()
+            yield folder / out.name
+            with undisturbed(signal.SIGINT, signal.SIGTERM):
+                (folder / out.name).replace(out)
+                item_path(folder / out.name).replace(item_path(out))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def undisturbed(*signals: signal.Signals) -> Iterator[None]:
+    """These signals come afterwards. Processes started inside never get them."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _may_replace(path: Path) -> bool:
+    """A TIFF, or a file that is still empty, as mktemp makes them."""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in (b"", *_TIFF)
+
+
+def _is_item_of_ours(path: Path) -> bool:
+    try:
+        return "cutline" in json.loads(path.read_bytes())["properties"]["processing:software"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
