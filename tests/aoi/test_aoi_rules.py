@@ -231,6 +231,20 @@ def test_over_the_antimeridian(geojson, drawn):
     assert aoi.report.bounds == (179, -18, -179, -17)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:4269", "EPSG:4267", "EPSG:4258"])
+@pytest.mark.parametrize("west", [179.0, -181.0, -180.0])
+def test_over_the_antimeridian_on_another_datum(vector, crs, west):
+    aoi = read_aoi(vector("a.gpkg", shapely.box(west, 50, west + 2, 51), driver="GPKG", crs=crs))
+    assert aoi.geometry.area == pytest.approx(2.0, rel=1e-3)
+
+
+def test_a_global_rectangle_on_another_datum(vector):
+    aoi = read_aoi(vector("a.gpkg", shapely.box(-180, -60, 180, 60), driver="GPKG", crs="EPSG:4258"))
+    assert aoi.geometry.area == pytest.approx(360 * 120, rel=1e-6)
+    mercator = vector("b.gpkg", shapely.box(-20037508, -8e6, 20037508, 8e6), driver="GPKG", crs="EPSG:3857")
+    assert read_aoi(mercator).geometry.bounds == pytest.approx((-180, -58.15524, 180, 58.15524), abs=1e-3)
+
+
 def test_only_a_guess_is_warned_of(geojson):
     assert codes(check_aoi(geojson(box(179, -18, -179, -17)))[1]) == ["crosses-antimeridian"]
     assert not check_aoi(geojson(box(179, -18, 181, -17)))[1].findings

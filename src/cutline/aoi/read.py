@@ -90,13 +90,10 @@ class _Reading:
         areas = rules.parse(layer.wkb, self.findings, repair=self.repair)
         crs = reference.decide(layer.crs, self.given_crs, areas.bounds, self.findings)
         self.known |= {"crs": name(crs), "features": len(np.unique(areas.features))}
-        drawn_in_degrees = reference.in_degrees(crs)
-        if drawn_in_degrees:
+        if reference.in_degrees(crs):
             areas = self._unwrap(areas, assumed=True)
         areas, broken = rules.check_valid(areas, self.findings, _locator(crs), repair=self.repair)
-        lonlat = areas.replaced(_to_lonlat(areas.geometries, crs))
-        if not drawn_in_degrees:
-            lonlat = self._unwrap(lonlat, assumed=False)
+        lonlat = self._unwrap(areas.replaced(_to_lonlat(areas.geometries, crs)), assumed=False)
         merged = rules.merge(self._valid_again(lonlat), self.findings)
         if broken is not None:
             self.known["area_change_km2"] = self._area_change(broken, areas, crs)
