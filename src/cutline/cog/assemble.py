@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from cutline.cog import tiff
 from cutline.cog.coarse import CoarserLevels
-from cutline.cog.encode import template
+from cutline.cog.encode import agreed, template
 from cutline.cog.layout import Layout, PlacedSegment
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling
@@ -33,19 +33,23 @@ def assemble(
     IncompleteExport where a tile has no receipt, or a segment not its bytes.
     """
     _check_complete(plan, receipts)
-    done = [(tile, receipt) for tile, receipt in zip(plan.tiles, receipts, strict=True) if receipt and receipt.apex]
+    done = [
+        (tile, receipt) for tile, receipt in zip(plan.tiles, receipts, strict=True) if receipt and not receipt.empty
+    ]
     placed = [
         PlacedSegment(tile.row, tile.col, plan.edge >> segment.level, segment)
         for tile, receipt in done
         for segment in receipt.segments
     ]
+    codec_tags = agreed(receipt.codec_tags for _, receipt in done)
     apexes = {(tile.row, tile.col): receipt.apex for tile, receipt in done if receipt.apex}
-    placed += CoarserLevels(plan, workspace).made_from(apexes)
+    placed += CoarserLevels(plan, workspace).made_from(apexes, codec_tags)
+    tiling = Tiling(plan.geobox.shape, plan.edge)
     layout = Layout(plan.cog, plan.geobox.shape)
     layout.place(placed)
     per_tile = [receipt.statistics for _, receipt in done]
     statistics = tuple(combined(bands) for bands in zip(*per_tile, strict=True)) or (NONE,) * len(plan.cog.bands)
-    main = template(plan.cog, plan.geobox, statistics, tags) | _codec_tags([receipt for _, receipt in done])
+    main = template(plan.cog, plan.geobox, statistics, tags) | _directory(codec_tags)
     digest = _write(out, layout.header(main), layout.in_file_order(), workspace)
     return CogReceipt(
         href=str(out),
@@ -55,7 +59,7 @@ def assemble(
         crs=plan.geobox.crs,
         transform=tuple(plan.geobox.transform[:6]),
         statistics=statistics,
-        sparse_tiles=sum(1 for _ in Tiling(plan.geobox.shape, plan.edge)) - len(done),
+        sparse_tiles=tiling.rows * tiling.cols - len(done),
     )
 
 
@@ -63,21 +67,18 @@ def _check_complete(plan: ExportPlan, receipts: Sequence[TileReceipt | None]) ->
     """Nobody's word is taken that all tiles are there."""
     if len(receipts) != len(plan.tiles):
         raise IncompleteExport(f"{len(plan.tiles)} tiles are planned, {len(receipts)} accounted for")
+    levels = list(range(Tiling(plan.geobox.shape, plan.edge).levels))
     for tile, receipt in zip(plan.tiles, receipts, strict=True):
         if receipt is None or receipt.key != tile.key:
             raise IncompleteExport(f"tile ({tile.row}, {tile.col}) has no receipt")
-        if not receipt.empty and not receipt.segments:
-            raise IncompleteExport(f"tile ({tile.row}, {tile.col}) holds data, but no segment of it is there")
+        if not receipt.empty and ([each.level for each in receipt.segments] != levels or receipt.apex is None):
+            raise IncompleteExport(f"tile ({tile.row}, {tile.col}) holds data, but not all levels of it are there")
 
 
-def _codec_tags(receipts: Sequence[TileReceipt]) -> tiff.Directory:
-    """The one set of decoding tables that all blocks must share."""
-    found = {tuple(sorted(receipt.codec_tags.items())) for receipt in receipts}
-    if len(found) > 1:
-        raise IncompleteExport("the tiles were encoded with different tables; delete the work folder and export again")
+def _directory(codec_tags: dict[int, str]) -> tiff.Directory:
     kinds = {tiff.JPEG_TABLES: (7, 1), tiff.LERC_PARAMETERS: (tiff.LONG, 4)}
     directory: tiff.Directory = {}
-    for number, data in next(iter(found), ()):
+    for number, data in codec_tags.items():
         (kind, size), content = kinds[number], bytes.fromhex(data)
         directory[number] = tiff.Tag(kind, len(content) // size, content)
     return directory

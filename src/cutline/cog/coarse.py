@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cutline.cog.encode import agreed
 from cutline.cog.layout import PlacedSegment
 from cutline.cog.pyramid import Raster, empty_value, read_apex, write_pyramid
 from cutline.errors import IncompleteExport
@@ -40,11 +41,11 @@ class CoarserLevels:
     def __init__(self, plan: ExportPlan, workspace: Workspace) -> None:
         self._plan = plan
         self._workspace = workspace
-        every_key = "".join(tile.key for tile in plan.tiles)
-        self._name = f"coarse-{hashlib.sha256(every_key.encode()).hexdigest()[:32]}"
+        inputs = plan.geobox.model_dump_json() + "".join(tile.key for tile in plan.tiles)
+        self._name = f"coarse-{hashlib.sha256(inputs.encode()).hexdigest()[:32]}"
 
-    def made_from(self, apexes: Apexes) -> Iterator[PlacedSegment]:
-        """Raises IncompleteExport where an apex has gone."""
+    def made_from(self, apexes: Apexes, codec_tags: dict[int, str]) -> Iterator[PlacedSegment]:
+        """Raises IncompleteExport where an apex has gone, or where other ``codec_tags`` than these would be needed."""
         (_, below), *above = stages(self._plan.geobox.shape, self._plan.edge)
         for first_level, tiling in above:
             grown: Apexes = {}
@@ -60,6 +61,7 @@ class CoarserLevels:
                     name=f"{self._name}/{first_level}-{row}-{col}",
                     workspace=self._workspace,
                 )
+                agreed([codec_tags, pyramid.codec_tags])
                 grown[row, col] = pyramid.apex
                 for segment in pyramid.segments:
                     yield PlacedSegment(row, col, tiling.edge >> (segment.level - first_level), segment)
@@ -91,5 +93,10 @@ class CoarserLevels:
     def _apex(self, name: str) -> Raster:
         content = self._workspace.get(name)
         if content is None:
-            raise IncompleteExport(f"{name} is gone from the work folder; run the export again")
-        return read_apex(content)
+            raise IncompleteExport(f"{self._workspace.path(name)} is gone; run the export again")
+        try:
+            return read_apex(content)
+        except ValueError as error:
+            raise IncompleteExport(
+                f"{self._workspace.path(name)} is damaged; delete it and run the export again"
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from rasterio.io import MemoryFile
 
 from cutline.cog import tiff
 from cutline.cog.profile import creation_options
+from cutline.errors import IncompleteExport
+from cutline.grid import BLOCK
 from cutline.models.grid import Geobox
 from cutline.models.plan import CogSpec
 from cutline.models.receipt import BandStatistics
@@ -28,7 +31,8 @@ class EncodedLevel:
     blocks: list[bytes]
     masks: list[bytes]
     """As many as there are blocks; none without an internal mask"""
-    codec_tags: dict[int, bytes]
+    codec_tags: dict[int, str]
+    """In hexadecimal, as receipts keep them"""
 
 
 def encode(values: NDArray[Any], valid: NDArray[np.bool_], spec: CogSpec) -> EncodedLevel:
@@ -51,7 +55,7 @@ def encode(values: NDArray[Any], valid: NDArray[np.bool_], spec: CogSpec) -> Enc
         return EncodedLevel(
             blocks=[blocks[plane * per_plane + at] for at in range(per_plane) for plane in range(planes)],
             masks=_blocks(encoded, rest[0]) if spec.masked else [],
-            codec_tags={number: image[number].data for number in CODEC_TAGS if number in image},
+            codec_tags={number: image[number].data.hex() for number in CODEC_TAGS if number in image},
         )
 
 
@@ -61,14 +65,22 @@ def _blocks(encoded: memoryview, directory: tiff.Directory) -> list[bytes]:
     return [bytes(encoded[at : at + count]) for at, count in zip(offsets, counts, strict=True)]
 
 
+def agreed(codec_tags: Iterable[Mapping[int, str]]) -> dict[int, str]:
+    """The one set of decoding tables that all blocks share; none of no blocks. Raises IncompleteExport."""
+    found = {tuple(sorted(tags.items())) for tags in codec_tags}
+    if len(found) > 1:
+        raise IncompleteExport("the tiles were encoded with different tables; delete the work folder and export again")
+    return dict(next(iter(found), ()))
+
+
 def template(
     spec: CogSpec, geobox: Geobox, statistics: tuple[BandStatistics, ...], tags: dict[str, str]
 ) -> tiff.Directory:
     """The tags of the finished file's main image, as GDAL itself would write them (GeoKeys, nodata, metadata)."""
     with MemoryFile() as memory:
         with memory.open(
-            height=geobox.shape[0],
-            width=geobox.shape[1],
+            height=BLOCK,  # the tags that know the size are written anew
+            width=BLOCK,
             crs=geobox.crs,
             transform=_trimmed(geobox.transform),
             BIGTIFF="YES",

@@ -98,16 +98,18 @@ class Layout:
         brows, bcols = self._image[segment.level][0].shape[1:]
         row, col = placed.row * per_tile, placed.col * per_tile
         rows, cols = min(per_tile, brows - row), min(per_tile, bcols - col)
-        stacked = np.zeros((rows * cols, self._planes + bool(segment.masks)), np.uint64)
-        if len(segment.blocks) != rows * cols * self._planes or sum(segment.blocks + segment.masks) != segment.nbytes:
+        expected = (rows * cols * self._planes, rows * cols if self._spec.masked else 0)
+        found = len(segment.blocks), len(segment.masks)
+        if found != expected or sum(segment.blocks) + sum(segment.masks) != segment.nbytes:
             raise IncompleteExport(
                 f"segment {segment.name} does not hold the {rows * cols} blocks of tile ({placed.row}, {placed.col}) "
                 f"at level {segment.level}"
             )
+        stacked = np.zeros((rows * cols, self._planes + self._spec.masked), np.uint64)  # in file order
         stacked[:, : self._planes] = np.reshape(segment.blocks, (-1, self._planes))
         if segment.masks:
             stacked[:, self._planes] = segment.masks
-        ends = self._size + np.cumsum(stacked).reshape(stacked.shape).astype(np.uint64)
+        ends = self._size + np.cumsum(stacked, dtype=np.uint64).reshape(stacked.shape)
         at = np.s_[row : row + rows, col : col + cols]
         for plane in range(stacked.shape[1]):
             offsets, counts = self._image[segment.level] if plane < self._planes else self._mask[segment.level]

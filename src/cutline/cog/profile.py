@@ -81,9 +81,23 @@ PROFILES: dict[ProfileName, Profile] = {
 }
 
 
-def check_profile(name: ProfileName, dtype: str, bands: int) -> None:
-    """Raise InvalidRequest where a profile cannot hold such pixels, naming what would."""
+def check_profile(name: ProfileName, dtype: str, bands: int, nodata: float | None = None) -> None:
+    """Raise InvalidRequest where a profile cannot hold such pixels, naming what would.
+
+    ``nodata``: the value that the user wants; None leaves the choice to us.
+    """
     profile = PROFILES[name]
+    if nodata is not None and profile.lossy:
+        raise InvalidRequest(
+            f"profile {name} changes values a little, so nodata would fray; it brings a mask instead",
+            pointer="/output/nodata",
+        )
+    if nodata is not None and not math.isnan(nodata) and name == "lerc" and dtype in FLOATS:
+        raise InvalidRequest(
+            "profile lerc changes floats a little, so nodata would fray, unless it is NaN; leave --nodata out, or "
+            "choose --profile zstd",
+            pointer="/output/nodata",
+        )
     if dtype not in profile.dtypes:
         raise InvalidRequest(
             f"profile {name} holds {' or '.join(sorted(profile.dtypes))}, not {dtype}; "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutline.cog.encode import encode
+from cutline.cog.encode import agreed, encode
 from cutline.kernel import halve
 from cutline.models.plan import CogSpec
 from cutline.models.receipt import Segment
@@ -41,7 +43,7 @@ def write_pyramid(
     Lossy profiles make every level from the exact pixels of the one below, not from its decoded bytes.
     """
     segments: list[Segment] = []
-    codec_tags: dict[int, str] = {}
+    codec_tags: list[dict[int, str]] = []
     for level in range(first_level, first_level + levels):
         encoded = encode(raster.values, raster.valid, spec)
         pieces = _interleaved(encoded.blocks, encoded.masks)
@@ -54,17 +56,25 @@ def write_pyramid(
         )
         workspace.put(segment.name, b"".join(pieces))
         segments.append(segment)
-        codec_tags |= {number: data.hex() for number, data in encoded.codec_tags.items()}
+        codec_tags.append(encoded.codec_tags)
         raster = reduced(raster, spec)
     apex = f"{name}/apex.npz"
     workspace.put(apex, _packed(raster))
-    return Pyramid(tuple(segments), apex, codec_tags)
+    return Pyramid(tuple(segments), apex, agreed(codec_tags))
 
 
 def reduced(raster: Raster, spec: CogSpec) -> Raster:
-    """The next overview of ``raster``."""
-    values, valid = halve(raster.values, raster.valid, spec.overview)
-    return Raster(np.where(valid, values, empty_value(spec)), valid)
+    """The next overview of ``raster``. A pixel without some of its bands (NaN) counts in the others."""
+    if np.dtype(spec.dtype).kind == "f" and not spec.masked:
+        known = raster.valid & ~is_empty(raster.values, spec)
+        halves = [halve(band[None], where, spec.overview) for band, where in zip(raster.values, known, strict=True)]
+        values, valid = np.concatenate([half for half, _ in halves]), np.stack([where for _, where in halves])
+    else:
+        values, valid = halve(raster.values, raster.valid, spec.overview)
+    if not spec.masked:
+        values[is_empty(values, spec) & valid] = beside_nodata(spec)
+    values = np.where(valid, values, empty_value(spec))
+    return Raster(values, valid if valid.ndim == 2 else np.logical_or.reduce(valid))
 
 
 def empty_value(spec: CogSpec) -> Any:
@@ -72,11 +82,30 @@ def empty_value(spec: CogSpec) -> Any:
     return np.dtype(spec.dtype).type(0 if spec.nodata is None else spec.nodata)
 
 
+def is_empty(values: NDArray[Any], spec: CogSpec) -> NDArray[np.bool_]:
+    """Which stored values say that there is no data. NaN equals nothing, not even itself."""
+    empty = empty_value(spec)
+    found: NDArray[np.bool_] = np.isnan(values) if np.isnan(empty) else values == empty
+    return found
+
+
+def beside_nodata(spec: CogSpec) -> Any:
+    """What a valid pixel becomes that happens to equal nodata: its neighbour among the numbers, as GDAL has it."""
+    empty = empty_value(spec)
+    if empty.dtype.kind == "f":
+        return np.nextafter(empty, np.inf, dtype=empty.dtype)
+    return empty - 1 if empty == np.iinfo(empty.dtype).max else empty + 1
+
+
 def read_apex(content: bytes) -> Raster:
-    with np.load(io.BytesIO(content)) as arrays:
-        shape = arrays["values"].shape[1:]
-        valid = np.unpackbits(arrays["valid"], count=shape[0] * shape[1]).reshape(shape).view(np.bool_)
-        return Raster(arrays["values"], valid)
+    """Raises ValueError where ``content`` is none."""
+    try:
+        with np.load(io.BytesIO(content)) as arrays:
+            values, bits = arrays["values"], arrays["valid"]
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+        raise ValueError("not an apex, or a damaged one") from error
+    shape = values.shape[1:]
+    return Raster(values, np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).view(np.bool_))
 
 
 def _packed(raster: Raster) -> bytes:

@@ -28,7 +28,7 @@ _UNSIGNED = {1: "<u1", SHORT: "<u2", LONG: "<u4", LONG8: "<u8"}
 
 
 class NotTiff(ValueError):
-    """The bytes are no little-endian TIFF, or end before they should."""
+    """The bytes are no little-endian TIFF, or a damaged one."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Tag:
         return cls(LONG, 1, struct.pack("<I", value))
 
     def numbers(self) -> NDArray[np.unsignedinteger]:
+        """Raises NotTiff where the tag holds none, or others than whole ones."""
+        if self.type not in _UNSIGNED or not self.count:
+            raise NotTiff(f"a tag of type {self.type} and count {self.count} stands where whole numbers belong")
         return np.frombuffer(self.data, _UNSIGNED[self.type])
 
     def number(self) -> int:
@@ -87,39 +90,59 @@ class _Flavour:
 
 def read_directories(data: bytes | memoryview) -> list[Directory]:
     """Every directory of a little-endian TIFF whose directories and tag values lie within ``data``."""
-    try:
-        return _read_directories(data)
-    except (struct.error, KeyError, IndexError) as error:
-        raise NotTiff(f"the TIFF directories are damaged ({error})") from error
+    return list(locate_directories(data).values())
 
 
-def _read_directories(data: bytes | memoryview) -> list[Directory]:
-    order, version = struct.unpack_from("<2sH", data)
+def locate_directories(data: bytes | memoryview) -> dict[int, Directory]:
+    """Where each directory begins, and the directory. Raises NotTiff for what is damaged, and for nothing else."""
+    reader = _Reader(data)
+    order, version = struct.unpack("<2sH", reader.take(0, 4))
     if order != b"II" or version not in (42, 43):
         raise NotTiff("no little-endian TIFF")
     flavour = _Flavour(version == 43)
-    at = flavour.offset.unpack_from(data, flavour.header - flavour.offset.size)[0]
-    directories: list[Directory] = []
-    seen: set[int] = set()
+    at = reader.number(flavour.offset, flavour.header - flavour.offset.size)
+    found: dict[int, Directory] = {}
     while at:
-        if at in seen:
+        if at in found:
             raise NotTiff("the chain of TIFF directories runs in a circle")
-        seen.add(at)
-        (tags,) = flavour.number.unpack_from(data, at)
+        found[at] = directory = {}
+        tags = reader.number(flavour.number, at)
         at += flavour.number.size
-        directory: Directory = {}
         for _ in range(tags):
-            number, kind, count = flavour.entry.unpack_from(data, at)
-            value, size = at + flavour.entry.size, _SIZES[kind] * count
-            if size > flavour.offset.size:
-                value = flavour.offset.unpack_from(data, value)[0]
-            if value + size > len(data):
-                raise NotTiff(f"tag {number} lies beyond the end")
-            directory[number] = Tag(kind, count, bytes(data[value : value + size]))
+            number, tag = _read_tag(reader, at, flavour)
+            directory[number] = tag
             at += flavour.entry.size + flavour.offset.size
-        directories.append(directory)
-        at = flavour.offset.unpack_from(data, at)[0]
-    return directories
+        at = reader.number(flavour.offset, at)
+    return found
+
+
+def _read_tag(reader: _Reader, at: int, flavour: _Flavour) -> tuple[int, Tag]:
+    number, kind, count = flavour.entry.unpack(reader.take(at, flavour.entry.size))
+    if kind not in _SIZES:
+        raise NotTiff(f"tag {number} is of an unknown type, {kind}")
+    at, size = at + flavour.entry.size, _SIZES[kind] * count
+    if size > flavour.offset.size:
+        at = reader.number(flavour.offset, at)
+    return number, Tag(kind, count, reader.take(at, size))
+
+
+class _Reader:
+    """Gives away the bytes of a file, not more of them than it has: damage can claim no memory and no time."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = data
+        self._left = len(data)
+
+    def take(self, at: int, size: int) -> bytes:
+        if at + size > len(self._data):
+            raise NotTiff("the TIFF directories are damaged or cut off: they point beyond the end")
+        self._left -= size
+        if self._left < 0:
+            raise NotTiff("the TIFF directories are damaged: they overlap")
+        return bytes(self._data[at : at + size])
+
+    def number(self, kind: struct.Struct, at: int) -> int:
+        return int(kind.unpack(self.take(at, kind.size))[0])
 
 
 def write_directories(directories: Sequence[Directory], preamble: bytes, *, big: bool) -> bytes:
