@@ -137,7 +137,9 @@ def _finished(tile: TilePlan, workspace: Workspace) -> TileReceipt | None:
         receipt = TileReceipt.model_validate_json(content or b"")
     except ValidationError:
         return None
-    whole = receipt.key == tile.key and all(workspace.size(each.name) == each.nbytes for each in receipt.segments)
+    if receipt.key != tile.key or receipt.empty == bool(receipt.segments):
+        return None
+    whole = all(workspace.size(each.name) == each.nbytes for each in receipt.segments)
     if receipt.apex is not None:
         whole = whole and zipfile.is_zipfile(workspace.path(receipt.apex))  # a zip's index is its end
     return receipt if whole else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
 import shapely
+from affine import Affine
 from shapely.geometry.base import BaseGeometry
 
 from cutline.errors import InvalidRequest, UnsupportedCRS
@@ -31,10 +33,9 @@ def choose_geobox(
     native resolution among the bands used; the footprint of the scenes.
     """
     lonlat = _area(request, scenes)
-    assets = _assets(scenes, bands)
     if request.output.geobox is not None:
-        geobox = request.output.geobox
-        return geobox, lonlat
+        return request.output.geobox, lonlat
+    assets = _assets(scenes, bands)
     crs = crs_name(image_crs(request.output.crs or _common_crs(assets) or utm_zone(lonlat)))
     native = min(min(pixel_size(asset, crs)) for asset in assets)
     resolution = request.output.resolution or _tidy(native, assets, crs)
@@ -42,12 +43,15 @@ def choose_geobox(
         warnings.append(
             f"resolution {resolution:g} is finer than the scenes' {native:.4g}: more pixels, no more detail"
         )
-    if request.aoi is None:
-        lonlat = _within_domain(lonlat, crs, warnings)
+    if crs not in {asset.crs for asset in assets}:
+        lonlat = _within_domain(lonlat, crs, warnings, cut=request.aoi is None)
     # Too many pixels are refused before edges are drawn finely enough for them.
     covering(area_in(crs, lonlat, (math.inf, math.inf)).bounds, crs, (resolution, resolution))
     area = area_in(crs, lonlat, (resolution, resolution))
-    return covering(area.bounds, crs, (resolution, resolution)), lonlat
+    bounds = area.bounds
+    if request.aoi is None and all(asset.crs == crs for asset in assets):
+        bounds = _extent(assets)  # exactly; a footprint that went by lon/lat is a little off
+    return covering(bounds, crs, (resolution, resolution)), lonlat
 
 
 def area_in(crs: str, lonlat: BaseGeometry, resolution: tuple[float, float]) -> BaseGeometry:
@@ -61,15 +65,19 @@ def _area(request: ExportRequest, scenes: Sequence[Scene]) -> BaseGeometry:
     return shapely.union_all([shapely.geometry.shape(scene.footprint) for scene in scenes])
 
 
-def _within_domain(lonlat: BaseGeometry, crs: str, warnings: list[str]) -> BaseGeometry:
-    """Of scenes taken whole, what the CRS can hold: nobody asked for infinity."""
+def _within_domain(lonlat: BaseGeometry, crs: str, warnings: list[str], *, cut: bool) -> BaseGeometry:
+    """The area, as far as the CRS can hold it. ``cut``: of scenes taken whole, nobody asked for infinity."""
     meant_for = domain(crs)
     if meant_for is None or shapely.covers(meant_for, lonlat):
         return lonlat
     inside = shapely.intersection(lonlat, meant_for)
-    if inside.is_empty:
-        raise UnsupportedCRS(f"{crs} is not meant for where the scenes are; choose another", pointer="/output/crs")
-    warnings.append(f"the scenes reach beyond what {crs} is meant for; only {_bounds(inside)} is exported")
+    if not inside.area:
+        raise UnsupportedCRS(f"{crs} is not meant for where the area is; choose another", pointer="/output/crs")
+    beyond = f"the area reaches beyond what {crs} is meant for"
+    if not cut:
+        warnings.append(f"{beyond}; shapes and sizes are distorted there")
+        return lonlat
+    warnings.append(f"{beyond}; only {_bounds(inside)} is exported")
     return inside
 
 
@@ -84,6 +92,17 @@ def _assets(scenes: Sequence[Scene], bands: Sequence[str]) -> list[Asset]:
     ]
 
 
+def _extent(assets: Sequence[Asset]) -> tuple[float, float, float, float]:
+    """The bounds of files of one CRS, in that CRS."""
+    corners = [
+        Affine(*asset.transform) @ corner
+        for asset in assets
+        for corner in itertools.product((0, asset.shape[1]), (0, asset.shape[0]))
+    ]
+    x, y = zip(*corners, strict=True)
+    return min(x), min(y), max(x), max(y)
+
+
 def _common_crs(assets: Sequence[Asset]) -> str | None:
     found = {asset.crs for asset in assets}
     return found.pop() if len(found) == 1 else None
@@ -91,7 +110,7 @@ def _common_crs(assets: Sequence[Asset]) -> str | None:
 
 def _tidy(native: float, assets: Sequence[Asset], crs: str) -> float:
     """``native`` where it is some file's very own; else a round number a little finer, the same for neighbours."""
-    own = [abs(asset.transform[0]) for asset in assets]
+    own = [abs(size) for asset in assets for size in (asset.transform[0], asset.transform[4])]
     nearest = min(own, key=lambda value: abs(value - native))
     if abs(nearest - native) <= _SAME * native:
         return nearest
