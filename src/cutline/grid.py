@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -26,6 +27,9 @@ MAX_EDGE_PIXELS = 2**31 - 1
 MAX_PIXELS = 10**12
 """Of a grid, its empty parts too: a plan lists its tiles, an assembler all blocks, and both keep them in memory. Beyond
 is nearly always a resolution in the wrong unit."""
+
+_STRIP = 4096
+"""Rows of the cutline that are worked out at a time, which bounds memory for areas of a million vertices"""
 
 _EDGE_TOLERANCE = 1e-3
 """A bound this close to a lattice line (in pixels) lies on it: reprojection there and back leaves noise."""
@@ -110,6 +114,16 @@ class Tiling:
         return -(-rows >> level), -(-cols >> level)
 
 
+class Spans(NamedTuple):
+    """Runs of pixels: one entry each in three arrays."""
+
+    row: NDArray[np.int64]
+    first: NDArray[np.int64]
+    """First column"""
+    end: NDArray[np.int64]
+    """The column after the last"""
+
+
 class Cutline:
     """The AOI in the output CRS, asked pixel by pixel: a pixel is inside when its centre is.
 
@@ -141,29 +155,30 @@ class Cutline:
         np.bitwise_xor.accumulate(flips, axis=1, out=flips)
         return flips[:, :cols].view(np.bool_)
 
-    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Every run of pixels inside, within the geobox: its row, its first column, the column after its last."""
-        rows, cols = self.geobox.shape
-        at_row, at_col = self._crossings(0, rows)
-        at_col = np.clip(at_col, 0, cols)
-        order = np.lexsort((at_col, at_row))
-        at_row, at_col = at_row[order], at_col[order]
+    def spans(self, first_row: int, end_row: int) -> Spans:
+        """Every run of pixels inside, of these rows of the geobox, in their order."""
+        at_row, at_col = self._crossings(first_row, min(end_row, self.geobox.shape[0]))
+        in_order = at_row << 32 | np.clip(at_col, 0, self.geobox.shape[1])
+        in_order.sort()
+        at_row, at_col = in_order >> 32, in_order & 0xFFFFFFFF
         keep = at_col[1::2] > at_col[::2]  # a closed ring crosses every row an even number of times
-        return at_row[::2][keep], at_col[::2][keep], at_col[1::2][keep]
+        return Spans(at_row[::2][keep], at_col[::2][keep], at_col[1::2][keep])
 
     def pixel_count(self) -> int:
         """How many pixels are inside, exactly, without drawing them."""
-        _, first, end = self.spans()
-        return int((end - first).sum())
+        strips = (self.spans(row, row + _STRIP) for row in range(0, self.geobox.shape[0], _STRIP))
+        return sum(int((strip.end - strip.first).sum()) for strip in strips)
 
     def tiles(self, edge: int) -> NDArray[np.bool_]:
         """Which tiles have a pixel inside, as (tile rows, tile cols)."""
         tiling = Tiling(self.geobox.shape, edge)
-        row, first, end = self.spans()
-        change = np.zeros((tiling.rows, tiling.cols + 1), np.int64)
-        np.add.at(change, (row // edge, first // edge), 1)
-        np.add.at(change, (row // edge, (end - 1) // edge + 1), -1)
-        return change.cumsum(axis=1)[:, : tiling.cols] > 0
+        inside = np.zeros((tiling.rows, tiling.cols), np.bool_)
+        for row in range(tiling.rows):
+            strip = self.spans(row * edge, (row + 1) * edge)
+            begin = np.bincount(strip.first // edge, minlength=tiling.cols + 1)
+            cease = np.bincount((strip.end - 1) // edge + 1, minlength=tiling.cols + 1)
+            inside[row] = np.cumsum(begin - cease)[: tiling.cols] > 0
+        return inside
 
     def _crossings(self, first_row: int, end_row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(row, column) in the geobox of the first pixel right of each crossing, for the rows asked.

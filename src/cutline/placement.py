@@ -10,10 +10,12 @@ import numpy as np
 import pyproj
 import shapely
 from affine import Affine
+from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
 from cutline.aoi.project import LONLAT, contiguous, parse_crs, to_crs
 from cutline.errors import UnsupportedCRS
+from cutline.imagery.hrefs import shown
 from cutline.models.base import GeoJSON
 from cutline.models.grid import Geobox
 from cutline.models.scene import Asset
@@ -25,8 +27,10 @@ def crs_name(crs: pyproj.CRS) -> str:
     return ":".join(authority) if authority else str(crs.to_wkt())
 
 
-_DOMAIN_MARGIN = (9.0, 3.0)
-"""Degrees of longitude and latitude: scenes at the border of a zone reach over it"""
+_DOMAIN_MARGIN = (30.0, 60.0)
+"""Degrees of longitude and latitude: Norway is mapped in one zone, and Landsat counts southwards in northern zones"""
+_MERCATOR_MARGIN = 3.0
+"""Degrees of latitude, where a pole is at infinity"""
 
 _MARGIN = 2
 """Pixels around a footprint: its edge is known to half a pixel, and a kernel looks a little beyond"""
@@ -34,10 +38,17 @@ _MARGIN = 2
 
 @functools.lru_cache(maxsize=64)
 def image_crs(text: str) -> pyproj.CRS:
-    """A CRS from whatever names one. Raises UnsupportedCRS for what cannot carry an image of the earth."""
+    """A CRS from whatever names one: of a compound CRS its horizontal part.
+
+    Raises UnsupportedCRS for what cannot carry an image of the earth.
+    """
     crs = parse_crs(text)
     if not (crs.is_projected or crs.is_geographic):
         raise UnsupportedCRS(f"{text} is a {crs.type_name}; an image needs two horizontal axes", pointer="/output/crs")
+    try:
+        pyproj.Transformer.from_crs(LONLAT, crs)
+    except ProjError as error:
+        raise UnsupportedCRS(f"{text} ({crs.name}) is not a CRS of the earth", pointer="/output/crs") from error
     return crs
 
 
@@ -100,7 +111,9 @@ def reach(footprint: GeoJSON, area: BaseGeometry, geobox: Geobox, *, across_180:
     """
     surroundings = shapely.union_all([shapely.box(*part.bounds) for part in shapely.get_parts(area)])
     near = shapely.intersection(shapely.geometry.shape(footprint), surroundings)
-    return on_crs(near, geobox.crs, min(geobox.resolution) / 2, across_180=across_180)
+    # Where the two merely touch there are lines and points.
+    polygons = [part for part in shapely.get_parts(near) if part.geom_type == "Polygon"]
+    return on_crs(shapely.MultiPolygon(polygons), geobox.crs, min(geobox.resolution) / 2, across_180=across_180)
 
 
 def by_turn(geobox: Geobox) -> Iterator[Geobox]:
@@ -126,20 +139,27 @@ def _edge_of_the_world(crs: str) -> float:
 
 
 def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
-    """Extent of the asset's central pixel along x and y of ``crs``: what native resolution means there."""
+    """Extent of one of the asset's pixels along x and y of ``crs``: what native resolution means there.
+
+    The median of nine pixels: a single one may lie on a pole or on the antimeridian, where it has no size.
+    """
     transform, (rows, cols) = Affine(*asset.transform), asset.shape
     if asset.crs == crs and transform.b == transform.d == 0:
         return abs(transform.a), abs(transform.e)
-    corners = np.array([transform @ (cols // 2 + dx, rows // 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))])
-    x, y = _transformer(asset.crs, crs).transform(corners[:, 0], corners[:, 1])
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise UnsupportedCRS(f"{asset.href} lies outside what {crs} can hold", pointer="/output/crs")
-    across, down = (x[1] - x[0], y[1] - y[0]), (x[2] - x[0], y[2] - y[0])
-    # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
-    width, height = math.hypot(across[0], down[0]), math.hypot(across[1], down[1])
-    area = abs(across[0] * down[1] - down[0] * across[1])
-    shrink = math.sqrt(area / (width * height))
-    return width * shrink, height * shrink
+    col, row = np.meshgrid(*(np.floor(edge * np.array([0.25, 0.5, 0.75])) for edge in (cols, rows)))
+    corners = [transform @ (col + dx, row + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+    (x, y), (right_x, right_y), (below_x, below_y) = (_transformer(asset.crs, crs).transform(*at) for at in corners)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        across, down = (right_x - x, right_y - y), (below_x - x, below_y - y)
+        # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
+        width, height = np.hypot(across[0], down[0]), np.hypot(across[1], down[1])
+        shrink = np.sqrt(np.abs(across[0] * down[1] - down[0] * across[1]) / (width * height))
+    sizes = np.stack([width * shrink, height * shrink], axis=-1).reshape(-1, 2)
+    known = sizes[np.isfinite(sizes).all(axis=1)]
+    if not known.size:
+        raise UnsupportedCRS(f"{shown(asset.href)} lies outside what {crs} can hold", pointer="/output/crs")
+    median_width, median_height = np.median(known, axis=0).tolist()
+    return median_width, median_height
 
 
 def domain(crs: str) -> BaseGeometry | None:
@@ -147,10 +167,14 @@ def domain(crs: str) -> BaseGeometry | None:
 
     Beyond, projections run off to infinity: the poles in Mercator, the other hemisphere in polar stereographic.
     """
-    area = image_crs(crs).area_of_use
+    known = image_crs(crs)
+    area = known.area_of_use
     if area is None:
         return None
-    south, north = max(area.south - _DOMAIN_MARGIN[1], -90), min(area.north + _DOMAIN_MARGIN[1], 90)
+    method = known.coordinate_operation.method_name if known.coordinate_operation else ""
+    upright = "Mercator" in method and not ("Transverse" in method or "Oblique" in method)
+    margin = _MERCATOR_MARGIN if upright else _DOMAIN_MARGIN[1]
+    south, north = max(area.south - margin, -90), min(area.north + margin, 90)
     width = (area.east - area.west) % 360 or 360
     if width + 2 * _DOMAIN_MARGIN[0] >= 360:
         return shapely.box(-180, south, 180, north)
@@ -160,12 +184,29 @@ def domain(crs: str) -> BaseGeometry | None:
 
 
 def utm_zone(area: GeoJSON | BaseGeometry) -> str:
-    """The EPSG code of the UTM zone (WGS 84) of an area's middle; near a pole, of the UPS grid there."""
+    """The EPSG code of the UTM zone (WGS 84) of an area's middle; near a pole, of the UPS grid there.
+
+    With the exceptions for Norway and Svalbard, whose maps and Sentinel-2 scenes follow them.
+    """
     geometry = contiguous(shapely.geometry.shape(area) if isinstance(area, dict) else area)
     middle = shapely.box(*geometry.bounds).centroid
-    if middle.y > 84:
+    lon, lat = (middle.x + 180) % 360 - 180, middle.y
+    if lat > 84:
         return "EPSG:32661"
-    if middle.y < -80:
+    if lat < -80:
         return "EPSG:32761"
-    zone = int((middle.x + 180) % 360 // 6) + 1
-    return f"EPSG:{32600 + zone if middle.y >= 0 else 32700 + zone}"
+    zone = int((lon + 180) // 6) + 1
+    for (south, north), (west, east), widened in _UTM_EXCEPTIONS:
+        if south <= lat < north and west <= lon < east:
+            zone = widened
+    return f"EPSG:{32600 + zone if lat >= 0 else 32700 + zone}"
+
+
+_UTM_EXCEPTIONS = (
+    ((56, 64), (3, 12), 32),
+    ((72, 84), (0, 9), 31),
+    ((72, 84), (9, 21), 33),
+    ((72, 84), (21, 33), 35),
+    ((72, 84), (33, 42), 37),
+)
+"""Latitudes and longitudes, from and below; the zone there"""

@@ -5,6 +5,7 @@ request + scenes -> process -> grid -> cutline -> file -> tiles, each with the k
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cutline import __version__
+from cutline.aoi.rules import area_km2
 from cutline.cog.profile import PLANAR_ABOVE_BANDS, PROFILES, check_profile, raw_bytes
-from cutline.errors import InvalidProcess, InvalidRequest
+from cutline.errors import InvalidProcess, InvalidRequest, TooLarge
 from cutline.grid import BLOCK, Cutline, Tiling, padded
 from cutline.imagery.mosaic import check_bands, order_scenes, within
 from cutline.models.grid import Geobox
@@ -31,6 +33,8 @@ ENGINE = f"cutline {__version__}"
 _TILE_BYTES = 256 << 20
 """Raw pixels of a tile: a worker holds a few times that"""
 _TILE_EDGE, _LOSSY_TILE_EDGE, _SMALL_TILE_EDGE = 4096, 8192, 1024
+MAX_TILES = 100_000
+"""Of one export: a plan and its receipts are read whole, at a few kB a tile"""
 _TILES_WANTED = 8
 """Smaller exports are cut smaller, so that several workers have something to do"""
 
@@ -70,6 +74,8 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
     cog = _cog_spec(request.output, compiled, _is_packed(request.output))
     if request.output.geobox is None:
         geobox = padded(geobox)
+    else:
+        _check_given(geobox, area, warnings)
     cutline = Cutline(area, geobox)
     pixels = cutline.pixel_count()
     if not pixels:
@@ -79,7 +85,7 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
         )
     edge = edge or tile_edge(cog, geobox)
     placed = [reach(scene.footprint, lonlat, geobox, across_180=across_180) for scene in compiled.scenes]
-    _warn_of_gaps(area, placed, warnings)
+    _warn_of_gaps(lonlat, compiled.scenes, warnings)
     plan = ExportPlan(
         engine=ENGINE,
         graph=request.process,
@@ -92,7 +98,7 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
         packed=_is_packed(request.output),
         resampling=request.output.resampling,
         geobox=geobox,
-        area=shapely.geometry.mapping(lonlat),
+        area=json.loads(shapely.to_geojson(lonlat)),
         across_180=across_180,
         cutline=shapely.to_wkb(area, hex=True),
         cog=cog,
@@ -104,6 +110,12 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
     tiles = _tiles(placed, cutline, Tiling(geobox.shape, edge))
     if not tiles:
         raise InvalidRequest("no scene touches the area", pointer="/aoi")
+    if len(tiles) > MAX_TILES:
+        raise TooLarge(
+            f"{len(tiles):,} tiles of {edge} pixels; the limit is {MAX_TILES:,}; choose a coarser --resolution, fewer "
+            "bands or a part of the area",
+            pointer="/output/resolution",
+        )
     return plan.model_copy(update={"tiles": tile_keys(plan, tiles, cutline)})
 
 
@@ -160,15 +172,9 @@ def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool) -> CogSpe
     is_float = np.dtype(dtype).kind == "f"
     if packed and is_float:
         raise InvalidRequest("scale and offset pack values into integers; add --dtype int16", pointer="/output/dtype")
-    check_profile(output.profile, dtype, len(process.outputs))
-    profile = PROFILES[output.profile]
-    if profile.lossy and output.nodata is not None:
-        raise InvalidRequest(
-            f"profile {output.profile} changes values a little, so nodata would fray; it brings a mask instead",
-            pointer="/output/nodata",
-        )
+    check_profile(output.profile, dtype, len(process.outputs), output.nodata)
     nodata = output.nodata if output.nodata is not None else (float("nan") if is_float else None)
-    if nodata is not None and not is_float and not _fits(nodata, dtype):
+    if nodata is not None and not _fits(nodata, dtype):
         raise InvalidRequest(f"nodata {nodata:g} is no {dtype}", pointer="/output/nodata")
     scale, offset = _described_scale(output, compiled)
     return CogSpec(
@@ -205,8 +211,10 @@ def _is_truth(compiled: Compiled) -> bool:
 
 
 def _fits(value: float, dtype: str) -> bool:
+    if np.dtype(dtype).kind == "f":
+        return not np.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
     limits = np.iinfo(dtype)
-    return float(value).is_integer() and limits.min <= value <= limits.max
+    return value.is_integer() and limits.min <= value <= limits.max
 
 
 def tile_edge(cog: CogSpec, geobox: Geobox) -> int:
@@ -224,10 +232,28 @@ def _tile_count(geobox: Geobox, edge: int) -> int:
     return tiling.rows * tiling.cols
 
 
-def _warn_of_gaps(area: BaseGeometry, placed: Sequence[BaseGeometry], warnings: list[str]) -> None:
-    covered = shapely.intersection(area, shapely.union_all(placed)).area / area.area
+def _check_given(geobox: Geobox, area: BaseGeometry, warnings: list[str]) -> None:
+    """Whether the area lies on a grid that was given."""
+    left, bottom, right, top = geobox.bounds
+    west, south, east, north = area.bounds
+    if west >= right or east <= left or south >= top or north <= bottom:
+        raise InvalidRequest("the area does not touch the grid that was given", pointer="/output/geobox")
+    across, down = geobox.resolution
+    if west < left - across or east > right + across or south < bottom - down or north > top + down:
+        warnings.append("the area reaches beyond the grid that was given; what lies outside is left out")
+
+
+def _warn_of_gaps(lonlat: BaseGeometry, scenes: Sequence[Scene], warnings: list[str]) -> None:
+    footprints = shapely.union_all([shapely.geometry.shape(scene.footprint) for scene in scenes])
+    inside = shapely.intersection(lonlat, footprints)
+    covered = _area_km2(inside) / _area_km2(lonlat)
     if covered < 0.9995:
-        warnings.append(f"the scenes cover {max(covered, 0):.1%} of the area; the rest stays empty")
+        warnings.append(f"the scenes cover {covered:.1%} of the area; the rest stays empty")
+
+
+def _area_km2(geometry: BaseGeometry) -> float:
+    parts = shapely.get_parts(geometry)
+    return area_km2(parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON])
 
 
 def _tiles(placed: Sequence[BaseGeometry], cutline: Cutline, tiling: Tiling) -> list[TilePlan]:

@@ -6,16 +6,21 @@ What does not decide them is left out: tiles far away, the name of the output, t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import uuid
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 
-from cutline.grid import Cutline, Tiling
+from cutline.grid import Cutline, Spans, Tiling
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.scene import Scene
+
+_LOCK = {name: metadata.version(name) for name in ("numpy", "pyproj", "rasterio")}
+"""What computes and encodes beside us; the wheels bring PROJ and GDAL with their codecs"""
 
 _OF_THE_WHOLE = {
     "engine",
@@ -29,27 +34,29 @@ _OF_THE_WHOLE = {
     "resampling",
     "cog",
     "edge",
+    "across_180",
 }
 
 
 def tile_keys(plan: ExportPlan, tiles: Sequence[TilePlan], cutline: Cutline) -> tuple[TilePlan, ...]:
-    """``tiles`` with their keys."""
-    whole = plan.model_dump(mode="json", include=_OF_THE_WHOLE)
+    """``tiles``, which come row by row, with their keys."""
+    whole = {**plan.model_dump(mode="json", include=_OF_THE_WHOLE), "lock": _LOCK}
     scenes = [_fingerprint(scene, plan.bands) for scene in plan.scenes]
     tiling = Tiling(plan.geobox.shape, plan.edge)
-    inside = _Inside(cutline)
     keyed = []
-    for tile in tiles:
-        row, col = tile.row * plan.edge, tile.col * plan.edge
-        shape = tiling.tile_shape(tile.row, tile.col)
-        inputs = {
-            "whole": whole,
-            "levels": tiling.levels,
-            "scenes": [scenes[index] for index in tile.scenes],
-            "geobox": plan.geobox.window(row, col, shape).model_dump(mode="json"),
-            "cutline": inside.digest(row, col, shape),
-        }
-        keyed.append(tile.model_copy(update={"key": _digest(inputs)}))
+    for tile_row, in_row in itertools.groupby(tiles, lambda tile: tile.row):
+        row = tile_row * plan.edge
+        inside = cutline.spans(row, row + plan.edge)
+        for tile in in_row:
+            col, shape = tile.col * plan.edge, tiling.tile_shape(tile.row, tile.col)
+            inputs = {
+                "whole": whole,
+                "levels": tiling.levels,
+                "scenes": [scenes[index] for index in tile.scenes],
+                "geobox": plan.geobox.window(row, col, shape).model_dump(mode="json"),
+                "cutline": _pixels_inside(inside, row, col, shape),
+            }
+            keyed.append(tile.model_copy(update={"key": _digest(inputs)}))
     return tuple(keyed)
 
 
@@ -69,20 +76,12 @@ def _fingerprint(scene: Scene, bands: Sequence[str]) -> str:
     )
 
 
-class _Inside:
-    """The cutline's runs of pixels, to be asked tile by tile."""
-
-    def __init__(self, cutline: Cutline) -> None:
-        self._row, self._first, self._end = cutline.spans()
-
-    def digest(self, row: int, col: int, shape: tuple[int, int]) -> str:
-        """Of which pixels of a tile are inside."""
-        low, high = np.searchsorted(self._row, [row, row + shape[0]])
-        first = np.clip(self._first[low:high] - col, 0, shape[1])
-        end = np.clip(self._end[low:high] - col, 0, shape[1])
-        some = end > first
-        runs = np.stack([self._row[low:high] - row, first, end])[:, some]
-        return hashlib.sha256(np.ascontiguousarray(runs, "<i8").tobytes()).hexdigest()
+def _pixels_inside(inside: Spans, row: int, col: int, shape: tuple[int, int]) -> str:
+    """A hash of which pixels of a tile are inside, from the runs of its rows."""
+    here = (inside.first < col + shape[1]) & (inside.end > col)
+    first, end = np.maximum(inside.first[here] - col, 0), np.minimum(inside.end[here] - col, shape[1])
+    runs = np.stack([inside.row[here] - row, first, end])
+    return hashlib.sha256(runs.astype("<i8").tobytes()).hexdigest()
 
 
 def _digest(inputs: dict[str, Any]) -> str:
