@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pyproj
@@ -103,43 +102,35 @@ def reach(footprint: GeoJSON, area: BaseGeometry, geobox: Geobox, *, across_180:
     return on_crs(near, geobox.crs, min(geobox.resolution) / 2, across_180=across_180)
 
 
-def by_turn(geobox: Geobox) -> Iterator[Geobox]:
-    """``geobox`` cut where the CRS begins the world again, from left to right.
-
-    A part beyond the antimeridian comes in the coordinates of the first turn, in which files have theirs.
-    """
-    width = wrap_width(geobox.crs)
-    across = geobox.resolution[0]
-    edge = _edge_of_the_world(geobox.crs) if width else math.inf
-    first_beyond = math.ceil((edge - geobox.bounds[0]) / across - 0.5) if width else geobox.shape[1]
-    here = min(max(first_beyond, 0), geobox.shape[1])
-    rows, cols = geobox.shape
-    if here:
-        yield geobox.window(0, 0, (rows, here))
-    if here < cols:
-        beyond = geobox.window(0, here, (rows, cols - here))
-        yield beyond.model_copy(update={"anchor": (geobox.anchor[0] - width, geobox.anchor[1])})
-
-
-def _edge_of_the_world(crs: str) -> float:
-    return float(_transformer(LONLAT, crs).transform(180 - 1e-9, 0.0)[0])
-
-
 def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
     """Extent of the asset's central pixel along x and y of ``crs``: what native resolution means there."""
-    transform, (rows, cols) = Affine(*asset.transform), asset.shape
-    if asset.crs == crs and transform.b == transform.d == 0:
-        return abs(transform.a), abs(transform.e)
-    corners = np.array([transform @ (cols // 2 + dx, rows // 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))])
-    x, y = _transformer(asset.crs, crs).transform(corners[:, 0], corners[:, 1])
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise UnsupportedCRS(f"{asset.href} lies outside what {crs} can hold", pointer="/output/crs")
-    across, down = (x[1] - x[0], y[1] - y[0]), (x[2] - x[0], y[2] - y[0])
+    across, down = _pixel_sides(asset, crs)
     # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
     width, height = math.hypot(across[0], down[0]), math.hypot(across[1], down[1])
     area = abs(across[0] * down[1] - down[0] * across[1])
     shrink = math.sqrt(area / (width * height))
     return width * shrink, height * shrink
+
+
+def pixel_scale(asset: Asset, geobox: Geobox) -> tuple[float, float]:
+    """How many output pixels the asset's central pixel is wide and high, along its own sides."""
+    resolution = geobox.resolution
+    across, down = (
+        math.hypot(side[0] / resolution[0], side[1] / resolution[1]) for side in _pixel_sides(asset, geobox.crs)
+    )
+    return across, down
+
+
+def _pixel_sides(asset: Asset, crs: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The upper and the left side of the asset's central pixel, as (dx, dy) in ``crs``."""
+    transform, (rows, cols) = Affine(*asset.transform), asset.shape
+    if asset.crs == crs:
+        return (transform.a, transform.d), (transform.b, transform.e)
+    corners = np.array([transform @ (cols // 2 + dx, rows // 2 + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))])
+    x, y = _transformer(asset.crs, crs).transform(corners[:, 0], corners[:, 1])
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise UnsupportedCRS(f"{asset.href} lies outside what {crs} can hold", pointer="/output/crs")
+    return (x[1] - x[0], y[1] - y[0]), (x[2] - x[0], y[2] - y[0])
 
 
 def domain(crs: str) -> BaseGeometry | None:
