@@ -14,7 +14,7 @@ from pyproj import Transformer
 from cutline.export import export
 from cutline.grid import level_shapes
 from cutline.models.grid import Geobox
-from cutline.placement import pixel_size
+from cutline.placement import pixel_scale
 from tests.support.gdalwarp import gdalwarp
 from tests.support.scenes import UTM32, UTM33, make_request, read, texture, write_scene
 
@@ -39,8 +39,8 @@ def test_pixels_are_gdals_exact_ones(tmp_path: Path, pair: str, method: str, dty
     out = tmp_path / "out.tif"
     done = export(make_request(scene, crs=target, resolution=resolution, resampling=method), out, workers=1)
     geobox = done.plan.geobox
-    native = pixel_size(next(iter(done.plan.scenes[0].assets.values())), geobox.crs)
-    expected, expected_valid = _oracle(scene, tmp_path / "oracle.tif", geobox, method, native)
+    scale = pixel_scale(next(iter(done.plan.scenes[0].assets.values())), geobox)
+    expected, expected_valid = _oracle(scene, tmp_path / "oracle.tif", geobox, method, scale)
     values, valid = read(out)
     inner = _away_from_edges(expected_valid)
     assert inner.sum() > 5000
@@ -55,12 +55,12 @@ def test_pixels_are_gdals_exact_ones(tmp_path: Path, pair: str, method: str, dty
 
 
 def _oracle(
-    scene: Path, path: Path, geobox: Geobox, method: str, native: tuple[float, float]
+    scene: Path, path: Path, geobox: Geobox, method: str, scale: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     left, bottom, right, top = geobox.bounds
     rows, cols = geobox.shape
     # Left to itself, GDAL takes the widening of the kernel from the window it happens to work on.
-    x_scale, y_scale = (1 if ratio >= 0.95 else float(ratio) for ratio in np.divide(native, geobox.resolution))
+    x_scale, y_scale = (1 if ratio >= 0.95 else ratio for ratio in scale)
     gdalwarp(
         ["-et", "0", "-r", {"nearest": "near"}.get(method, method), "-t_srs", geobox.crs, "-dstalpha", "-overwrite",
          "-wo", f"XSCALE={x_scale!r}", "-wo", f"YSCALE={y_scale!r}",

@@ -52,8 +52,8 @@ class Window:
         row, col = reach[0].start + at_rows[0], reach[1].start + at_cols[0]
         shape = (int(at_rows[-1] - at_rows[0] + 1), int(at_cols[-1] - at_cols[0] + 1))
         where = slice(row, row + shape[0]), slice(col, col + shape[1])
-        values, valid = reader.read(self.geobox.window(int(self.row + row), int(self.col + col), shape))
-        return where, values, valid & missing[where]
+        part = self.geobox.window(int(self.row + row), int(self.col + col), shape)
+        return where, *reader.read(part, missing[where])
 
 
 def first(window: Window, readers: Sequence[SceneReader]) -> Mosaicked:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pyproj
 import shapely
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 from shapely.geometry.base import BaseGeometry
 
@@ -116,50 +116,39 @@ def reach(footprint: GeoJSON, area: BaseGeometry, geobox: Geobox, *, across_180:
     return on_crs(shapely.MultiPolygon(polygons), geobox.crs, min(geobox.resolution) / 2, across_180=across_180)
 
 
-def by_turn(geobox: Geobox) -> Iterator[Geobox]:
-    """``geobox`` cut where the CRS begins the world again, from left to right.
-
-    A part beyond the antimeridian comes in the coordinates of the first turn, in which files have theirs.
-    """
-    width = wrap_width(geobox.crs)
-    across = geobox.resolution[0]
-    edge = _edge_of_the_world(geobox.crs) if width else math.inf
-    first_beyond = math.ceil((edge - geobox.bounds[0]) / across - 0.5) if width else geobox.shape[1]
-    here = min(max(first_beyond, 0), geobox.shape[1])
-    rows, cols = geobox.shape
-    if here:
-        yield geobox.window(0, 0, (rows, here))
-    if here < cols:
-        beyond = geobox.window(0, here, (rows, cols - here))
-        yield beyond.model_copy(update={"anchor": (geobox.anchor[0] - width, geobox.anchor[1])})
-
-
-def _edge_of_the_world(crs: str) -> float:
-    return float(_transformer(LONLAT, crs).transform(180 - 1e-9, 0.0)[0])
-
-
 def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
-    """Extent of one of the asset's pixels along x and y of ``crs``: what native resolution means there.
+    """Extent of one of the asset's pixels along x and y of ``crs``: what native resolution means there."""
+    across, down = _pixel_sides(asset, crs)
+    # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
+    width, height = np.hypot(across[0], down[0]), np.hypot(across[1], down[1])
+    shrink = np.sqrt(np.abs(across[0] * down[1] - down[0] * across[1]) / (width * height))
+    return float(np.median(width * shrink)), float(np.median(height * shrink))
 
-    The median of nine pixels: a single one may lie on a pole or on the antimeridian, where it has no size.
+
+def pixel_scale(asset: Asset, geobox: Geobox) -> tuple[float, float]:
+    """How many output pixels one of the asset's pixels is wide and high, along its own sides."""
+    (width, height), sides = geobox.resolution, _pixel_sides(asset, geobox.crs)
+    across, down = (float(np.median(np.hypot(side[0] / width, side[1] / height))) for side in sides)
+    return across, down
+
+
+def _pixel_sides(asset: Asset, crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The upper and the left side of some of the asset's pixels in ``crs``, each as rows dx and dy.
+
+    Of nine pixels, for a median of them: a single one may lie on a pole or on the antimeridian, where it has no size.
     """
     transform, (rows, cols) = Affine(*asset.transform), asset.shape
-    if asset.crs == crs and transform.b == transform.d == 0:
-        return abs(transform.a), abs(transform.e)
+    if asset.crs == crs:
+        return np.array([[transform.a], [transform.d]]), np.array([[transform.b], [transform.e]])
     col, row = np.meshgrid(*(np.floor(edge * np.array([0.25, 0.5, 0.75])) for edge in (cols, rows)))
-    corners = [transform @ (col + dx, row + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
-    (x, y), (right_x, right_y), (below_x, below_y) = (_transformer(asset.crs, crs).transform(*at) for at in corners)
+    corners = [transform @ (col.ravel() + dx, row.ravel() + dy) for dx, dy in ((0, 0), (1, 0), (0, 1))]
+    corner, right, below = (np.array(_transformer(asset.crs, crs).transform(*at)) for at in corners)
     with np.errstate(invalid="ignore"):  # infinity minus infinity
-        across, down = (right_x - x, right_y - y), (below_x - x, below_y - y)
-        # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
-        width, height = np.hypot(across[0], down[0]), np.hypot(across[1], down[1])
-        shrink = np.sqrt(np.abs(across[0] * down[1] - down[0] * across[1]) / (width * height))
-    sizes = np.stack([width * shrink, height * shrink], axis=-1).reshape(-1, 2)
-    known = sizes[np.isfinite(sizes).all(axis=1)]
-    if not known.size:
+        across, down = right - corner, below - corner
+    known = np.isfinite(across).all(axis=0) & np.isfinite(down).all(axis=0)
+    if not known.any():
         raise UnsupportedCRS(f"{shown(asset.href)} lies outside what {crs} can hold", pointer="/output/crs")
-    median_width, median_height = np.median(known, axis=0).tolist()
-    return median_width, median_height
+    return across[:, known], down[:, known]
 
 
 def domain(crs: str) -> BaseGeometry | None:

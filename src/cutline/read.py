@@ -17,12 +17,12 @@ from cutline.errors import CutlineError, SourceUnavailable
 from cutline.imagery import environment, open_asset
 from cutline.imagery.hrefs import shown
 from cutline.imagery.reader import identify
-from cutline.kernel import Sampling, resample
+from cutline.kernel import Image, resample
 from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset, Band, Mask, Scene
-from cutline.placement import box_of, by_turn, pixel_size, reach
+from cutline.placement import box_of, pixel_scale, reach, wrap_width
 
 _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
@@ -44,27 +44,27 @@ class SceneReader:
         area = shapely.geometry.shape(plan.area)
         return box_of(plan.geobox, reach(self.scene.footprint, area, plan.geobox, across_180=plan.across_180))
 
-    def read(self, geobox: Geobox) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """The plan's bands on ``geobox``: (bands, rows, cols) of the plan's dtype, and where they are valid.
+    def read(self, geobox: Geobox, wanted: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The plan's bands on ``geobox`` where ``wanted`` (rows, cols): (bands, rows, cols) of the plan's dtype, and
+        where they are wanted and valid.
 
         A pixel is valid where every asset has data and the mask, if there is one, does not object.
         Raises SourceUnavailable, naming the scene, where a file cannot be read or is no longer what was planned.
         """
         values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
-        valid = np.ones(geobox.shape, np.bool_)
+        valid = wanted
         for key in dict.fromkeys(band.asset for band in self._bands):
             places = [place for place, band in enumerate(self._bands) if band.asset == key]
             indexes = [self._bands[place].index for place in places]
-            pixels, has_data = self._resample(key, indexes, geobox, self._plan.resampling)
-            valid &= has_data
+            pixels, valid = self._resample(key, indexes, geobox, self._plan.resampling, valid)
             for place, band_pixels in zip(places, pixels, strict=True):
                 values[place] = band_pixels if self._plan.stored else _physical(band_pixels, self._bands[place])
         if self.scene.mask is not None and valid.any():
-            valid &= ~self._masked(self.scene.mask, geobox)
+            valid = valid & ~self._masked(self.scene.mask, geobox, valid)
         return values, valid
 
-    def _masked(self, mask: Mask, geobox: Geobox) -> NDArray[np.bool_]:
-        pixels, known = self._resample(mask.asset, [mask.index], geobox, "nearest")
+    def _masked(self, mask: Mask, geobox: Geobox, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        pixels, known = self._resample(mask.asset, [mask.index], geobox, "nearest", wanted)
         classes = pixels[0]
         bits = sum(1 << bit for bit in mask.bits)
         bad = np.isin(classes, mask.values)
@@ -73,22 +73,18 @@ class SceneReader:
         return bad & known
 
     def _resample(
-        self, key: str, indexes: list[int], geobox: Geobox, method: Resampling
+        self, key: str, indexes: list[int], geobox: Geobox, method: Resampling, wanted: NDArray[np.bool_]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         asset = self.scene.assets[key]
         overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
-        sampling = Sampling(
-            method=method,
-            scale=_scale(asset, overview, self._plan.geobox),
-            nodata=asset.nodata if asset.validity == "nodata" else None,
-        )
         with _told(self.scene, asset), environment():
-            dataset = self._dataset(asset, overview)
-            if not self._plan.across_180:
-                return resample(dataset, indexes, geobox, sampling)
-            turns = [resample(dataset, indexes, part, sampling) for part in by_turn(geobox)]
-            values, valid = zip(*turns, strict=True)
-            return np.concatenate(values, axis=2), np.concatenate(valid, axis=1)
+            image = Image(
+                dataset=self._dataset(asset, overview),
+                asset=asset,
+                scale=_scale(asset, overview, self._plan.geobox),
+                world=wrap_width(asset.crs),
+            )
+            return resample(image, indexes, geobox, method, wanted)
 
     def _dataset(self, asset: Asset, overview: int | None) -> DatasetReader:
         if (asset.href, overview) not in self._opened:
@@ -106,16 +102,16 @@ def _named(scene: Scene, name: str) -> Band:
 
 def _overview(asset: Asset, geobox: Geobox) -> int | None:
     """The coarsest overview that is still no coarser than the output: by asset and resolution, never by window."""
-    across = 1 / max(_scale(asset, None, geobox))
+    across = 1 / max(pixel_scale(asset, geobox))
     fitting = [index for index, decimation in enumerate(asset.overviews) if decimation <= across * (1 + 1e-6)]
     return fitting[-1] if fitting else None
 
 
 def _scale(asset: Asset, overview: int | None, geobox: Geobox) -> tuple[float, float]:
-    """Output pixels a source pixel, along x and y of the output, at the asset's centre."""
-    width, height = pixel_size(asset, geobox.crs)
+    """Output pixels that a pixel of the asset (or of its overview) is wide and high."""
+    across, down = pixel_scale(asset, geobox)
     decimation = 1 if overview is None else asset.overviews[overview]
-    return decimation * width / geobox.resolution[0], decimation * height / geobox.resolution[1]
+    return decimation * across, decimation * down
 
 
 def _physical(pixels: NDArray[Any], band: Band) -> NDArray[np.floating[Any]]:

@@ -1,0 +1,112 @@
+/* The entry points, and one instance of resample_typed.h for each pixel type. */
+#include "resample.h"
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+
+/* PIXEL: the type stored; REAL: what it is computed in, wide enough to hold every value of PIXEL exactly;
+   WHOLE_NUMBER: an integer that holds every value and one more. */
+#define INTEGER 1
+#define WHOLE_NUMBER int32_t
+#define PIXEL uint8_t
+#define REAL float
+#define NAME(f) JOIN(f, u8)
+#define LOWEST 0
+#define HIGHEST 255
+#include "resample_typed.h"
+#define PIXEL int8_t
+#define REAL float
+#define NAME(f) JOIN(f, i8)
+#define LOWEST (-128)
+#define HIGHEST 127
+#include "resample_typed.h"
+#define PIXEL uint16_t
+#define REAL float
+#define NAME(f) JOIN(f, u16)
+#define LOWEST 0
+#define HIGHEST 65535
+#include "resample_typed.h"
+#define PIXEL int16_t
+#define REAL float
+#define NAME(f) JOIN(f, i16)
+#define LOWEST (-32768)
+#define HIGHEST 32767
+#include "resample_typed.h"
+#undef WHOLE_NUMBER
+#define WHOLE_NUMBER int64_t
+#define PIXEL uint32_t
+#define REAL double
+#define NAME(f) JOIN(f, u32)
+#define LOWEST 0
+#define HIGHEST 4294967295.0
+#include "resample_typed.h"
+#define PIXEL int32_t
+#define REAL double
+#define NAME(f) JOIN(f, i32)
+#define LOWEST (-2147483648.0)
+#define HIGHEST 2147483647.0
+#include "resample_typed.h"
+#undef INTEGER
+#define INTEGER 0
+#define PIXEL float
+#define REAL float
+#define NAME(f) JOIN(f, f32)
+#include "resample_typed.h"
+#define PIXEL double
+#define REAL double
+#define NAME(f) JOIN(f, f64)
+#include "resample_typed.h"
+
+int cutline_resample(const cutline_job *job) {
+    if (job->method < CUTLINE_NEAREST || job->method > CUTLINE_MODE) return 1;
+    switch (job->type) {
+    case CUTLINE_U8: resample_u8(job); return 0;
+    case CUTLINE_I8: resample_i8(job); return 0;
+    case CUTLINE_U16: resample_u16(job); return 0;
+    case CUTLINE_I16: resample_i16(job); return 0;
+    case CUTLINE_U32: resample_u32(job); return 0;
+    case CUTLINE_I32: resample_i32(job); return 0;
+    case CUTLINE_F32: resample_f32(job); return 0;
+    case CUTLINE_F64: resample_f64(job); return 0;
+    default: return 1;
+    }
+}
+
+int cutline_halve(const cutline_raster *source, cutline_raster *target, int32_t type, int32_t average) {
+    switch (type) {
+    case CUTLINE_U8: halve_u8(source, target, average); return 0;
+    case CUTLINE_I8: halve_i8(source, target, average); return 0;
+    case CUTLINE_U16: halve_u16(source, target, average); return 0;
+    case CUTLINE_I16: halve_i16(source, target, average); return 0;
+    case CUTLINE_U32: halve_u32(source, target, average); return 0;
+    case CUTLINE_I32: halve_i32(source, target, average); return 0;
+    case CUTLINE_F32: halve_f32(source, target, average); return 0;
+    case CUTLINE_F64: halve_f64(source, target, average); return 0;
+    default: return 1;
+    }
+}
+
+/* Separable: a run of valid samples along the row, then a run of such runs down the column. */
+void cutline_complete(const uint8_t *valid, uint8_t *complete, uint8_t *scratch, int64_t rows, int64_t cols,
+                      int64_t before, int64_t after) {
+    for (int64_t row = 0; row < rows; row++) {
+        const uint8_t *from = valid + row * cols;
+        uint8_t *to = scratch + row * cols;
+        for (int64_t col = 0; col < cols; col++) to[col] = 0;
+        for (int64_t col = before; col < cols - after; col++) {
+            uint8_t all = 1;
+            for (int64_t k = -before; k <= after; k++) all &= from[col + k] != 0;
+            to[col] = all;
+        }
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        uint8_t *to = complete + row * cols;
+        int inside = row >= before && row < rows - after;
+        for (int64_t col = 0; col < cols; col++) to[col] = (uint8_t)inside;
+        if (!inside) continue;
+        for (int64_t k = -before; k <= after; k++) {
+            const uint8_t *from = scratch + (row + k) * cols;
+            for (int64_t col = 0; col < cols; col++) to[col] &= from[col];
+        }
+    }
+}

@@ -1,0 +1,375 @@
+/* Included once a pixel type; see resample.c for PIXEL, REAL, NAME, INTEGER, LOWEST and HIGHEST.
+
+   A patch is worked row by row: place its pixels in the source, weigh their taps, then sum band by band. */
+
+/* What is known of the pixels of one row of a patch. Offsets count from the first sample of a plane. */
+typedef struct {
+    int count;
+    int32_t col[CUTLINE_STEP], row[CUTLINE_STEP]; /* base sample: the one left of and above the point */
+    REAL along[CUTLINE_STEP], down[CUTLINE_STEP]; /* how far the point is from it towards the next, 0 … 1 */
+    uint8_t kind[CUTLINE_STEP];
+    int uniform;                                  /* every pixel is WHOLE */
+} NAME(run);
+
+#ifndef CUTLINE_KINDS
+#define CUTLINE_KINDS
+enum { SKIP, WHOLE, PARTIAL }; /* nothing to do; all taps are there; some are not: bilinear of those that are */
+
+static inline int32_t floor_to_int(double value) {
+    int32_t whole = (int32_t)value;
+    return whole - ((double)whole > value);
+}
+#endif
+
+/* Rounded half up, within the type's range. */
+static inline PIXEL NAME(stored)(REAL value) {
+#if INTEGER
+    REAL shifted = value + (REAL)0.5;
+    shifted = shifted < (REAL)LOWEST ? (REAL)LOWEST : shifted;
+    shifted = shifted > (REAL)HIGHEST ? (REAL)HIGHEST : shifted;
+    const WHOLE_NUMBER whole = (WHOLE_NUMBER)shifted;
+    return (PIXEL)(whole - ((REAL)whole > shifted));
+#else
+    return value;
+#endif
+}
+
+/* Keys (1981), a = -1/2: weights of the samples before, at, after and two after the point. */
+static inline void NAME(cubic_weights)(REAL t, REAL *weight) {
+    const REAL half = (REAL)0.5;
+    REAL t2 = t * t, t3 = t2 * t;
+    weight[0] = half * (2 * t2 - t3 - t);
+    weight[1] = half * (3 * t3 - 5 * t2 + 2);
+    weight[2] = half * (4 * t2 - 3 * t3 + t);
+    weight[3] = half * (t3 - t2);
+}
+
+static inline REAL NAME(sum4)(const PIXEL *from, int64_t row_stride, const REAL *across, const REAL *down) {
+    REAL column[4];
+    for (int k = 0; k < 4; k++) column[k] = down[0] * (REAL)from[k];
+    for (int j = 1; j < 4; j++)
+        for (int k = 0; k < 4; k++) column[k] = column[k] + down[j] * (REAL)from[j * row_stride + k];
+    return ((across[0] * column[0] + across[1] * column[1]) + across[2] * column[2]) + across[3] * column[3];
+}
+
+static inline REAL NAME(sum2)(const PIXEL *from, int64_t row_stride, REAL along, REAL down) {
+    REAL up = (1 - down), left = up * (REAL)from[0] + down * (REAL)from[row_stride];
+    REAL right = up * (REAL)from[1] + down * (REAL)from[row_stride + 1];
+    return (1 - along) * left + along * right;
+}
+
+/* Of the four samples around a point, the valid ones, their weights made to sum up to one. */
+static REAL NAME(sum_valid)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run, int i) {
+    const REAL along = run->along[i], down = run->down[i];
+    REAL sum = 0, weights = 0;
+    for (int j = 0; j < 2; j++)
+        for (int k = 0; k < 2; k++) {
+            const int64_t row = run->row[i] + j, col = run->col[i] + k;
+            if (row < 0 || col < 0 || row >= source->rows || col >= source->cols) continue;
+            if (source->valid && !source->valid[row * source->cols + col]) continue;
+            const REAL weight = (k ? along : 1 - along) * (j ? down : 1 - down);
+            sum = sum + weight * (REAL)plane[row * source->row_stride + col];
+            weights = weights + weight;
+        }
+    return sum / weights;
+}
+
+/* Where the points of a run may be sampled without a look at borders and validity: every tap is inside the source. */
+static void NAME(place_inside)(const cutline_job *job, const double *x, const double *y, NAME(run) *run) {
+    const int32_t first_col = (int32_t)job->first_col, first_row = (int32_t)job->first_row;
+    for (int i = 0; i < CUTLINE_STEP; i++) {
+        const int32_t whole_x = (int32_t)x[i], whole_y = (int32_t)y[i]; /* inside nothing is negative */
+        run->col[i] = whole_x - first_col;
+        run->row[i] = whole_y - first_row;
+        run->along[i] = (REAL)(x[i] - (double)whole_x);
+        run->down[i] = (REAL)(y[i] - (double)whole_y);
+    }
+    if (job->method == CUTLINE_NEAREST)
+        for (int i = 0; i < CUTLINE_STEP; i++) {
+            run->col[i] += run->along[i] >= (REAL)0.5;
+            run->row[i] += run->down[i] >= (REAL)0.5;
+        }
+}
+
+/* Narrow a run that is placed inside by what is wanted and what is valid. */
+static void NAME(narrow)(const cutline_job *job, const uint8_t *wanted, NAME(run) *run) {
+    const cutline_raster *source = &job->source;
+    run->uniform = 1;
+    for (int i = 0; i < run->count; i++) {
+        const int32_t at = run->row[i] * (int32_t)source->cols + run->col[i];
+        int kind = wanted[i] == 1 ? WHOLE : SKIP;
+        if (kind && source->valid) {
+            const int32_t nearest = job->method == CUTLINE_NEAREST ? at
+                : at + (run->along[i] >= (REAL)0.5) + (run->down[i] >= (REAL)0.5) * (int32_t)source->cols;
+            if (!source->valid[nearest]) kind = SKIP;
+            else if (job->complete && !job->complete[at]) kind = PARTIAL;
+        }
+        run->kind[i] = (uint8_t)kind;
+        run->uniform &= kind == WHOLE;
+    }
+}
+
+/* The same near the border of the source, point by point. */
+static void NAME(place_at_border)(const cutline_job *job, const double *x, const double *y, const uint8_t *wanted,
+                                  NAME(run) *run) {
+    const cutline_raster *source = &job->source;
+    const int nearest = job->method == CUTLINE_NEAREST;
+    const int before = job->method == CUTLINE_CUBIC ? 1 : 0, after = job->method == CUTLINE_CUBIC ? 2 : 1;
+    const double left = (double)job->first_col - 0.5, top = (double)job->first_row - 0.5;
+    const double right = left + (double)source->cols, bottom = top + (double)source->rows;
+    run->uniform = 0;
+    for (int i = 0; i < run->count; i++) {
+        run->kind[i] = SKIP;
+        /* Written so that NaN is outside too. */
+        if (wanted[i] != 1 || !(x[i] >= left && x[i] < right && y[i] >= top && y[i] < bottom)) continue;
+        const int32_t whole_x = floor_to_int(x[i]), whole_y = floor_to_int(y[i]);
+        const int64_t col = whole_x - job->first_col, row = whole_y - job->first_row;
+        const REAL along = (REAL)(x[i] - (double)whole_x), down = (REAL)(y[i] - (double)whole_y);
+        int64_t near_col = col + (along >= (REAL)0.5), near_row = row + (down >= (REAL)0.5);
+        near_col = near_col >= source->cols ? source->cols - 1 : near_col;
+        near_row = near_row >= source->rows ? source->rows - 1 : near_row;
+        if (source->valid && !source->valid[near_row * source->cols + near_col]) continue;
+        run->col[i] = (int32_t)(nearest ? near_col : col);
+        run->row[i] = (int32_t)(nearest ? near_row : row);
+        run->along[i] = along;
+        run->down[i] = down;
+        const int whole = nearest || (col >= before && row >= before && col + after < source->cols &&
+                                      row + after < source->rows && (!job->complete || job->complete[row * source->cols + col]));
+        run->kind[i] = whole ? WHOLE : PARTIAL;
+    }
+}
+
+/* Place the pixels of the row `row` of a patch, from its column `from` up to `to`, in the source. */
+static void NAME(place)(const cutline_job *job, const cutline_patch *patch, int row, int from, int to,
+                        const uint8_t *wanted, NAME(run) *run) {
+    const double side = 1.0 / (double)patch->step, fy = ((double)row + 0.5) * side;
+    /* Between sample centres, which lie half a pixel inside their pixels. */
+    const double x0 = (patch->x[0] * (1 - fy) + patch->x[2] * fy) - 0.5, y0 = (patch->y[0] * (1 - fy) + patch->y[2] * fy) - 0.5;
+    const double x1 = (patch->x[1] * (1 - fy) + patch->x[3] * fy) - 0.5, y1 = (patch->y[1] * (1 - fy) + patch->y[3] * fy) - 0.5;
+    const double dx = (x1 - x0) * side, dy = (y1 - y0) * side;
+    double x[CUTLINE_STEP], y[CUTLINE_STEP];
+    for (int i = 0; i < CUTLINE_STEP; i++) {
+        const double q = (double)(from + i) + 0.5;
+        x[i] = x0 + dx * q;
+        y[i] = y0 + dy * q;
+    }
+    run->count = to - from;
+    /* On a line the ends are the extremes. All 16 are placed, wanted or not, so all must be inside. */
+    const double margin = 3;
+    const int last = CUTLINE_STEP - 1;
+    const double min_x = x[0] < x[last] ? x[0] : x[last], max_x = x[0] < x[last] ? x[last] : x[0];
+    const double min_y = y[0] < y[last] ? y[0] : y[last], max_y = y[0] < y[last] ? y[last] : y[0];
+    const double left = (double)job->first_col, top = (double)job->first_row;
+    if (min_x >= left + margin && max_x < left + (double)job->source.cols - margin && min_y >= top + margin &&
+        max_y < top + (double)job->source.rows - margin) {
+        NAME(place_inside)(job, x, y, run);
+        NAME(narrow)(job, wanted, run);
+    } else {
+        NAME(place_at_border)(job, x, y, wanted, run);
+    }
+}
+
+static void NAME(sum_nearest)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run, PIXEL *to) {
+    for (int i = 0; i < run->count; i++)
+        if (run->kind[i]) to[i] = plane[run->row[i] * source->row_stride + run->col[i]];
+}
+
+static void NAME(sum_bilinear)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run, PIXEL *to) {
+    const int64_t stride = source->row_stride;
+    for (int i = 0; i < run->count; i++) {
+        const PIXEL *from = plane + run->row[i] * stride + run->col[i];
+        if (run->uniform || run->kind[i] == WHOLE)
+            to[i] = NAME(stored)(NAME(sum2)(from, stride, run->along[i], run->down[i]));
+        else if (run->kind[i] == PARTIAL)
+            to[i] = NAME(stored)(NAME(sum_valid)(source, plane, run, i));
+    }
+}
+
+static void NAME(sum_cubic)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run,
+                            REAL across[][4], REAL down[][4], PIXEL *to) {
+    const int64_t stride = source->row_stride;
+    for (int i = 0; i < run->count; i++) {
+        const PIXEL *from = plane + (run->row[i] - 1) * stride + run->col[i] - 1;
+        if (run->uniform || run->kind[i] == WHOLE)
+            to[i] = NAME(stored)(NAME(sum4)(from, stride, across[i], down[i]));
+        else if (run->kind[i] == PARTIAL)
+            to[i] = NAME(stored)(NAME(sum_valid)(source, plane, run, i));
+    }
+}
+
+/* Where an output pixel is wider than a source pixel, and for average and mode: taps as wide as the output pixel. */
+
+/* The weights along one axis of samples around a point that lies `t` (0 … 1) behind its base sample. Returns how many
+   there are; `first` is the place of the first, counted from the base sample. */
+static int NAME(wide_weights)(int method, REAL t, double scale, REAL *weight, int *first) {
+    const REAL shrink = (REAL)scale, reach = (REAL)((method == CUTLINE_CUBIC ? 2.0 : method == CUTLINE_BILINEAR ? 1.0 : 0.5) / scale);
+    const REAL half = (REAL)0.5;
+    const int spread = (int)reach + 2;
+    int count = 0;
+    *first = 0;
+    for (int k = -spread; k <= spread + 1; k++) {
+        REAL away = (REAL)k - t, near = away < 0 ? -away : away, value;
+        if (method == CUTLINE_AVERAGE || method == CUTLINE_MODE) { /* how much of the sample's pixel lies within */
+            REAL low = away - half < -reach ? -reach : away - half, high = away + half > reach ? reach : away + half;
+            value = high - low;
+        } else if (method == CUTLINE_BILINEAR) {
+            value = 1 - near * shrink;
+        } else {
+            REAL d = near * shrink, d2 = d * d, d3 = d2 * d;
+            value = d <= 1 ? half * (3 * d3 - 5 * d2 + 2) : d < 2 ? half * (5 * d2 - d3 - 8 * d + 4) : 0;
+        }
+        if (count == 0) {
+            if (value == 0 || (value < 0 && method != CUTLINE_CUBIC)) continue;
+            *first = k;
+        }
+        if (count == CUTLINE_WIDEST) break;
+        weight[count++] = value < 0 && method != CUTLINE_CUBIC ? 0 : value;
+    }
+    return count;
+}
+
+static PIXEL NAME(most_frequent)(PIXEL *values, int count) {
+    for (int i = 1; i < count; i++) { /* insertion sort: there are few, and neighbours are often alike */
+        PIXEL value = values[i];
+        int j = i;
+        for (; j > 0 && values[j - 1] > value; j--) values[j] = values[j - 1];
+        values[j] = value;
+    }
+    PIXEL best = values[0];
+    for (int start = 0, longest = 0; start < count;) {
+        int end = start;
+        while (end < count && values[end] == values[start]) end++;
+        if (end - start > longest) longest = end - start, best = values[start];
+        start = end;
+    }
+    return best;
+}
+
+static void NAME(sum_wide)(const cutline_job *job, const NAME(run) *run, int64_t target_at) {
+    const cutline_raster *source = &job->source;
+    REAL across[CUTLINE_WIDEST], down[CUTLINE_WIDEST];
+    PIXEL found[CUTLINE_WIDEST * CUTLINE_WIDEST];
+    for (int i = 0; i < run->count; i++) {
+        if (!run->kind[i]) continue;
+        int first_col, first_row;
+        const int cols = NAME(wide_weights)(job->method, run->along[i], job->scale_x, across, &first_col);
+        const int rows = NAME(wide_weights)(job->method, run->down[i], job->scale_y, down, &first_row);
+        for (int64_t band = 0; band < source->bands; band++) {
+            const PIXEL *plane = (const PIXEL *)source->pixels + band * source->band_stride;
+            PIXEL *to = (PIXEL *)job->target.pixels + band * job->target.band_stride + target_at + i;
+            REAL sum = 0, weights = 0;
+            int count = 0;
+            for (int j = 0; j < rows; j++) {
+                const int64_t row = run->row[i] + first_row + j;
+                if (row < 0 || row >= source->rows) continue;
+                for (int k = 0; k < cols; k++) {
+                    const int64_t col = run->col[i] + first_col + k;
+                    if (col < 0 || col >= source->cols || (source->valid && !source->valid[row * source->cols + col])) continue;
+                    const PIXEL value = plane[row * source->row_stride + col];
+                    if (job->method == CUTLINE_MODE) {
+                        if (down[j] * across[k] > 0) found[count++] = value;
+                        continue;
+                    }
+                    const REAL weight = down[j] * across[k];
+                    sum = sum + weight * (REAL)value;
+                    weights = weights + weight;
+                }
+            }
+            if (job->method == CUTLINE_MODE) *to = NAME(most_frequent)(found, count);
+            else *to = NAME(stored)(sum / weights);
+        }
+    }
+}
+
+static void NAME(fill_run)(const cutline_job *job, const NAME(run) *run, int64_t target_at) {
+    const cutline_raster *source = &job->source;
+    REAL across[CUTLINE_STEP][4], down[CUTLINE_STEP][4];
+    if (job->method == CUTLINE_CUBIC)
+        for (int i = 0; i < run->count; i++) {
+            NAME(cubic_weights)(run->along[i], across[i]);
+            NAME(cubic_weights)(run->down[i], down[i]);
+        }
+    for (int64_t band = 0; band < source->bands; band++) {
+        const PIXEL *plane = (const PIXEL *)source->pixels + band * source->band_stride;
+        PIXEL *to = (PIXEL *)job->target.pixels + band * job->target.band_stride + target_at;
+        if (job->method == CUTLINE_NEAREST) NAME(sum_nearest)(source, plane, run, to);
+        else if (job->method == CUTLINE_BILINEAR) NAME(sum_bilinear)(source, plane, run, to);
+        else NAME(sum_cubic)(source, plane, run, across, down, to);
+    }
+}
+
+static void NAME(resample)(const cutline_job *job) {
+    const cutline_raster *target = &job->target;
+    const int wide = job->method == CUTLINE_AVERAGE || job->method == CUTLINE_MODE ||
+                     (job->method != CUTLINE_NEAREST && (job->scale_x < 1 || job->scale_y < 1));
+    NAME(run) run;
+    for (int64_t p = 0; p < job->patch_count; p++) {
+        const cutline_patch *patch = job->patches + p;
+        const int first_row = patch->row < 0 ? -patch->row : 0, from = patch->col < 0 ? -patch->col : 0;
+        const int64_t rows_left = target->rows - patch->row, cols_left = target->cols - patch->col;
+        const int end_row = rows_left < patch->step ? (int)rows_left : patch->step;
+        const int to = cols_left < patch->step ? (int)cols_left : patch->step;
+        if (to <= from) continue;
+        for (int row = first_row; row < end_row; row++) {
+            const int64_t at = (patch->row + row) * target->row_stride + patch->col + from;
+            uint8_t *valid = target->valid + (patch->row + row) * target->cols + patch->col + from;
+            NAME(place)(job, patch, row, from, to, valid, &run);
+            if (wide) NAME(sum_wide)(job, &run, at);
+            else NAME(fill_run)(job, &run, at);
+            for (int i = 0; i < run.count; i++)
+                if (run.kind[i]) valid[i] = 2;
+        }
+    }
+}
+
+static void NAME(halve)(const cutline_raster *source, cutline_raster *target, int average) {
+    for (int64_t band = 0; band < source->bands; band++)
+        for (int64_t row = 0; row < target->rows; row++) {
+            const int below = 2 * row + 1 < source->rows;
+            const PIXEL *upper = (const PIXEL *)source->pixels + band * source->band_stride + 2 * row * source->row_stride;
+            const PIXEL *lower = below ? upper + source->row_stride : upper;
+            const uint8_t *upper_valid = source->valid + 2 * row * source->cols;
+            const uint8_t *lower_valid = below ? upper_valid + source->cols : upper_valid;
+            PIXEL *to = (PIXEL *)target->pixels + band * target->band_stride + row * target->row_stride;
+            uint8_t *to_valid = target->valid + row * target->cols;
+            for (int64_t col = 0; col < target->cols; col++) {
+                const int64_t left = 2 * col;
+                const int beside = left + 1 < source->cols;
+                const int64_t right = beside ? left + 1 : left;
+                const int a = upper_valid[left] != 0, b = beside & (upper_valid[right] != 0);
+                const int c = below & (lower_valid[left] != 0), d = below & beside & (lower_valid[right] != 0);
+                if (!average) {
+                    to[col] = a ? upper[left] : 0;
+                    to_valid[col] = (uint8_t)a;
+                    continue;
+                }
+                const int count = a + b + c + d;
+                to_valid[col] = count != 0;
+#if INTEGER
+                const int64_t sum = (a ? (int64_t)upper[left] : 0) + (b ? (int64_t)upper[right] : 0) +
+                                    (c ? (int64_t)lower[left] : 0) + (d ? (int64_t)lower[right] : 0);
+                if (count == 4) to[col] = (PIXEL)((sum + 2) >> 2);
+                else if (count == 0) to[col] = 0;
+                else { /* floor of sum / count + 1/2 */
+                    const int64_t twice = 2 * sum + count, by = 2 * count;
+                    to[col] = (PIXEL)(twice / by - (twice % by < 0));
+                }
+#else
+                double sum = 0;
+                if (a) sum = sum + (double)upper[left];
+                if (b) sum = sum + (double)upper[right];
+                if (c) sum = sum + (double)lower[left];
+                if (d) sum = sum + (double)lower[right];
+                to[col] = count ? (PIXEL)(sum / (double)count) : 0;
+#endif
+            }
+        }
+}
+
+#undef PIXEL
+#undef REAL
+#undef NAME
+#if INTEGER
+#undef LOWEST
+#undef HIGHEST
+#endif
