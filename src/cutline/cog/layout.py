@@ -121,7 +121,7 @@ class Layout:
 
     def header(self, main: tiff.Directory) -> bytes:
         """The bytes before the first segment. ``main``: the tags of the full-resolution image."""
-        for big in (False, True):
+        for big in (False, True) if self._size < 2**32 else (True,):
             size = len(self._write(main, data_start=0, big=big))
             if big or size + self._size < 2**32:
                 return self._write(main, data_start=size, big=big)
