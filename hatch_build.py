@@ -11,9 +11,8 @@ import platform
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -25,8 +24,7 @@ FLAGS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):  # hatchling loads this file in a way that dataclasses do not survive
     zig: str
     cpu: str
     wheel: str
@@ -63,11 +61,13 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         target = TARGETS[os.environ.get("CUTLINE_TARGET") or this_machine()]
         package = Path(self.root, "src", "cutline", "kernel")
         # Only an editable install is looked up in the source tree; a cross-built library must never land there.
-        folder = package if version == "editable" else Path(self.root, "build", target.wheel)
+        editable = version == "editable"
+        folder = package if editable else Path(self.root, "build", target.wheel)
         folder.mkdir(parents=True, exist_ok=True)
         library = folder / f"_resample{target.suffix}"
         self._compile(package / "csrc" / "resample.c", library, target)
-        build_data["force_include"][str(library)] = f"cutline/kernel/{library.name}"
+        if not editable:
+            build_data["force_include"][str(library)] = f"cutline/kernel/{library.name}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{self._platform(target)}"
 
