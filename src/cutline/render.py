@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cutline.cog.pyramid import Raster, empty_value, write_pyramid
 from cutline.errors import CutlineError, InternalError
 from cutline.grid import Cutline, Tiling
+from cutline.imagery.mosaic import check_bands
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
 from cutline.mosaic import RULES, Window, time_stack
@@ -36,7 +37,9 @@ class Renderer:
         self._workspace = workspace
         self._tiling = Tiling(plan.geobox.shape, plan.edge)
         self._cutline = Cutline(shapely.from_wkb(plan.cutline), plan.geobox)
-        self._process = compile_graph(plan.graph, plan.bands, dict(zip(plan.bands, plan.band_dtypes, strict=True)))
+        names = check_bands(plan.scenes)  # all, as the plan saw them: b2 is the second of those, not of those used
+        dtypes = dict.fromkeys(names, plan.dtype) | dict(zip(plan.bands, plan.band_dtypes, strict=True))
+        self._process = compile_graph(plan.graph, names, dtypes)
         self._readers = [SceneReader(scene, plan) for scene in plan.scenes]
 
     def render(self, tile: TilePlan) -> TileReceipt:
