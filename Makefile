@@ -32,9 +32,10 @@ lock: $(READY)  ## pin requirements/*.in again
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 	    --output-file $$name.txt $$name.in || exit 1; done
 
-$(READY): requirements/dev.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
+$(READY): requirements/dev.txt requirements/nodeps.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps -r requirements/nodeps.txt
 	$(BIN)/pip install --quiet --no-deps -e .
 	touch $@
 

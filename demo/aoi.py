@@ -7,9 +7,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pyogrio.raw
 import shapely
 from pyproj import Transformer
+
+from cutline.aoi.ogr import pyogrio
 
 
 def write_aoi(path: Path, crs: str, radius: float) -> Path:
@@ -17,7 +18,7 @@ def write_aoi(path: Path, crs: str, radius: float) -> Path:
     to_lonlat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     polygon = shapely.transform(outline(radius), lambda xy: np.column_stack(to_lonlat.transform(*xy.T)))
     with tempfile.TemporaryDirectory() as scratch:
-        pyogrio.raw.write(
+        pyogrio().raw.write(
             Path(scratch, f"{path.stem}.shp"),
             np.array([shapely.to_wkb(polygon)], dtype=object),
             [np.array(["Vilstal"], dtype=object), np.array([1], dtype=np.int32)],

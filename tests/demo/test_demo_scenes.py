@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyogrio.raw
 import pytest
 import rasterio
 import shapely
 from rasterio.warp import transform_bounds
 from rasterio.windows import from_bounds
 
+from cutline.aoi.ogr import pyogrio
 from demo.scenes import DemoFiles, make_scenes
 
 SIZE = 640
@@ -100,7 +100,7 @@ def test_items_describe_their_assets(files: DemoFiles) -> None:
 
 
 def test_the_area_of_interest_has_a_hole_and_needs_both_scenes(files: DemoFiles) -> None:
-    meta, _, geometries, _ = pyogrio.raw.read(files.aoi)
+    meta, _, geometries, _ = pyogrio().raw.read(files.aoi)
     (area,) = shapely.from_wkb(geometries)
     swaths = [shapely.from_geojson(json.dumps(json.loads(path.read_text())["geometry"])) for path in files.items]
     assert meta["crs"] == "EPSG:4326"
