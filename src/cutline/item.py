@@ -20,20 +20,28 @@ import rasterio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from cutline.aoi.project import contiguous
+from cutline.aoi.project import name as crs_title
+from cutline.imagery.hrefs import shown
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import BandStatistics, CogReceipt
 from cutline.models.scene import Scene
 from cutline.placement import image_crs
 
-_EXTENSIONS = tuple(
-    f"https://stac-extensions.github.io/{name}/schema.json"
-    for name in ("projection/v2.0.0", "raster/v2.0.0", "processing/v1.2.0", "file/v2.1.0")
-)
+_EXTENSIONS = {
+    # prefix of fields: version
+    "projection": "v2.0.0",
+    "raster": "v2.0.0",
+    "processing": "v1.2.0",
+    "file": "v2.1.0",
+    "eo": "v2.0.0",
+}
 _COMMON_NAMES = frozenset(
     {"coastal", "blue", "green", "green05", "yellow", "red", "pan", "rededge", "rededge071", "rededge075", "rededge078"}
     | {"nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir", "lwir11", "lwir12"}
 )
 """What the eo extension calls bands"""
+_MEDIA_TYPES = {"GTiff": "image/tiff; application=geotiff", "JP2OpenJPEG": "image/jp2"}
 _SHA2_256 = "1220"
 """Prefix of a multihash: the function, and its 32 bytes of length"""
 
@@ -79,10 +87,16 @@ def cog_item(
         "bands": bands,
         **_projection(plan),
     }
+    # Each extension's schema wants to see a field of its own.
+    fields = {key.partition(":")[0] for band in bands for key in band} | {"projection", "processing", "file"}
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": list(_EXTENSIONS),
+        "stac_extensions": [
+            f"https://stac-extensions.github.io/{name}/{version}/schema.json"
+            for name, version in _EXTENSIONS.items()
+            if name in fields
+        ],
         "id": name,
         "geometry": shapely.geometry.mapping(footprint),
         "bbox": list(antimeridian.bbox(footprint)),
@@ -95,7 +109,7 @@ def cog_item(
 def _footprint(plan: ExportPlan) -> BaseGeometry:
     """Where the data can be: the area, simplified to what an overview shows."""
     area = shapely.geometry.shape(plan.area)
-    west, south, east, north = area.bounds
+    west, south, east, north = contiguous(area).bounds
     simple = shapely.simplify(area, max(east - west, north - south) / 2000, preserve_topology=True)
     return shapely.orient_polygons(simple if simple.is_valid and not simple.is_empty else area)
 
@@ -116,7 +130,7 @@ def _projection(plan: ExportPlan) -> dict[str, Any]:
 
 def _band(plan: ExportPlan, index: int, known: BandStatistics, limits: tuple[float, float] | None) -> dict[str, Any]:
     name, spec = plan.cog.bands[index], plan.cog
-    band: dict[str, Any] = {"name": name, "data_type": spec.dtype}
+    band: dict[str, Any] = {"name": name, "data_type": spec.dtype, "raster:sampling": "area"}
     if name in _COMMON_NAMES:
         band["eo:common_name"] = name
     if spec.nodata is not None:
@@ -166,7 +180,7 @@ def _processing(plan: ExportPlan) -> dict[str, Any]:
         "processing:expression": {"format": "openeo", "expression": json.loads(_graph_json(plan))},
         "processing:lineage": (
             f"{len(plan.scenes)} scene(s), mosaic {plan.reducer}, resampled {plan.resampling} "
-            f"to {plan.geobox.resolution[0]:g} in {plan.geobox.crs.partition('[')[0]}"
+            f"to {plan.geobox.resolution[0]:g} in {crs_title(image_crs(plan.geobox.crs))}"
         ),
     }
 
@@ -177,9 +191,11 @@ def _graph_json(plan: ExportPlan) -> str:
 
 
 def _derived_from(scene: Scene) -> dict[str, str]:
-    href = scene.item_href or next(iter(scene.assets.values())).href
-    kind = "application/geo+json" if scene.item_href else "image/tiff"
-    return {"rel": "derived_from", "href": href, "type": kind, "title": scene.id}
+    """Its item, else its first file; without the query of a URL, where signatures are."""
+    asset = next(iter(scene.assets.values()))
+    link = {"rel": "derived_from", "href": shown(scene.item_href or asset.href), "title": scene.id}
+    kind = "application/geo+json" if scene.item_href else _MEDIA_TYPES.get(asset.driver)
+    return link if kind is None else {**link, "type": kind}
 
 
 def _percentiles(cog: Path) -> list[tuple[float, float] | None]:

@@ -81,10 +81,11 @@ def is_across_180(area: BaseGeometry) -> bool:
 @functools.lru_cache(maxsize=64)
 def wrap_width(crs: str) -> float:
     """How far apart the CRS draws the two sides of the antimeridian; 0 where they meet, as in UTM zone 60."""
-    (west, east), (south, north) = _transformer(LONLAT, crs).transform([-180 + 1e-9, 180 - 1e-9], [0.0, 0.0])
+    short = 1e-9
+    (west, east), (south, north) = _transformer(LONLAT, crs).transform([short - 180, 180 - short], [0.0, 0.0])
     distance = math.hypot(east - west, north - south)
     unit = 1.0 if image_crs(crs).is_geographic else 1e5
-    return east - west if math.isfinite(distance) and distance > unit else 0.0
+    return (east - west) * 180 / (180 - short) if math.isfinite(distance) and distance > unit else 0.0
 
 
 def box_of(geobox: Geobox, placed: BaseGeometry) -> tuple[int, int, int, int]:
@@ -121,8 +122,9 @@ def pixel_size(asset: Asset, crs: str) -> tuple[float, float]:
     across, down = _pixel_sides(asset, crs)
     # The sides of a box along the axes with the pixel's area and proportions, however the pixel is turned.
     width, height = np.hypot(across[0], down[0]), np.hypot(across[1], down[1])
-    shrink = np.sqrt(np.abs(across[0] * down[1] - down[0] * across[1]) / (width * height))
-    return float(np.median(width * shrink)), float(np.median(height * shrink))
+    with np.errstate(invalid="ignore"):  # a pole has no width
+        shrink = np.sqrt(np.abs(across[0] * down[1] - down[0] * across[1]) / (width * height))
+    return float(np.nanmedian(width * shrink)), float(np.nanmedian(height * shrink))
 
 
 def pixel_scale(asset: Asset, geobox: Geobox) -> tuple[float, float]:

@@ -34,7 +34,6 @@ _OF_THE_WHOLE = {
     "resampling",
     "cog",
     "edge",
-    "across_180",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,14 +29,37 @@ _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
 
 
-class SceneReader:
-    """A scene, opened when it is first asked for pixels. Belongs to one process."""
+_MAX_OPEN = 128
+"""Files. Systems allow some hundreds, and a median has as many as it has scenes and bands"""
 
-    def __init__(self, scene: Scene, plan: ExportPlan) -> None:
+
+class OpenFiles:
+    """The files used last, open, for all scenes of a plan. Belongs to one process."""
+
+    def __init__(self) -> None:
+        self._opened: OrderedDict[tuple[str, int | None], DatasetReader] = OrderedDict()
+
+    def get(self, asset: Asset, overview: int | None) -> DatasetReader:
+        """Raises the family of CutlineError where the file cannot be opened, or is not what was planned."""
+        key = (asset.href, overview)
+        if key not in self._opened:
+            if asset.identity is not None and identify(asset.href)[1] != asset.identity:
+                raise SourceUnavailable("it has changed since the export was planned; run the export again")
+            self._opened[key] = open_asset(asset, overview=overview)
+            if len(self._opened) > _MAX_OPEN:
+                self._opened.popitem(last=False)[1].close()
+        self._opened.move_to_end(key)
+        return self._opened[key]
+
+
+class SceneReader:
+    """A scene, whose files are opened when it is first asked for pixels."""
+
+    def __init__(self, scene: Scene, plan: ExportPlan, files: OpenFiles) -> None:
         self.scene = scene
         self._plan = plan
+        self._files = files
         self._bands = [_named(scene, name) for name in plan.bands]
-        self._opened: dict[tuple[str, int | None], DatasetReader] = {}
 
     @functools.cached_property
     def box(self) -> tuple[int, int, int, int]:
@@ -79,19 +103,12 @@ class SceneReader:
         overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
         with _told(self.scene, asset), environment():
             image = Image(
-                dataset=self._dataset(asset, overview),
+                dataset=self._files.get(asset, overview),
                 asset=asset,
                 scale=_scale(asset, overview, self._plan.geobox),
                 world=wrap_width(asset.crs),
             )
             return resample(image, indexes, geobox, method, wanted)
-
-    def _dataset(self, asset: Asset, overview: int | None) -> DatasetReader:
-        if (asset.href, overview) not in self._opened:
-            if asset.identity is not None and identify(asset.href)[1] != asset.identity:
-                raise SourceUnavailable("it has changed since the export was planned; run the export again")
-            self._opened[asset.href, overview] = open_asset(asset, overview=overview)
-        return self._opened[asset.href, overview]
 
 
 def _named(scene: Scene, name: str) -> Band:

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from cutline.cog.pyramid import Raster, empty_value, write_pyramid
+from cutline.cog.pyramid import Raster, beside_nodata, empty_value, is_empty, write_pyramid
 from cutline.errors import CutlineError, InternalError
 from cutline.grid import Cutline, Tiling
 from cutline.imagery.mosaic import check_bands
@@ -21,7 +21,7 @@ from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
 from cutline.mosaic import RULES, Window, time_stack
 from cutline.process import compile_graph
-from cutline.read import SceneReader
+from cutline.read import OpenFiles, SceneReader
 from cutline.statistics import NONE, band_statistics
 from cutline.store.workspace import Workspace
 
@@ -40,7 +40,8 @@ class Renderer:
         names = check_bands(plan.scenes)  # all, as the plan saw them: b2 is the second of those, not of those used
         dtypes = dict.fromkeys(names, plan.dtype) | dict(zip(plan.bands, plan.band_dtypes, strict=True))
         self._process = compile_graph(plan.graph, names, dtypes)
-        self._readers = [SceneReader(scene, plan) for scene in plan.scenes]
+        files = OpenFiles()
+        self._readers = [SceneReader(scene, plan, files) for scene in plan.scenes]
 
     def render(self, tile: TilePlan) -> TileReceipt:
         """Write the tile's segments and its receipt. Raises what went wrong, naming the tile and the scene."""
@@ -119,15 +120,14 @@ def _stored(values: NDArray[Any], valid: NDArray[np.bool_], plan: ExportPlan) ->
     if plan.packed:
         values = (values - spec.offset) / spec.scale
     if dtype.kind == "f":
-        stored = values.astype(dtype)
-        stored[~(np.isfinite(stored) & valid)] = empty_value(spec)
-        return stored, valid
-    stored = np.where(valid, _as_integers(values, dtype), empty_value(spec))
+        with np.errstate(over="ignore"):  # becomes infinity, and so no data
+            stored = values.astype(dtype)
+        known = np.isfinite(stored) & valid
+    else:
+        stored, known = _as_integers(values, dtype), valid
     if spec.nodata is not None:
-        # As GDAL does: a valid pixel that happens to equal nodata steps aside by one.
-        beside = spec.nodata - 1 if spec.nodata == np.iinfo(dtype).max else spec.nodata + 1
-        stored[(stored == spec.nodata) & valid] = beside
-    return stored, valid
+        stored = np.where(is_empty(stored, spec), beside_nodata(spec), stored)
+    return np.where(known, stored, empty_value(spec)), valid
 
 
 def _as_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -135,6 +135,8 @@ def _as_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if values.dtype == dtype:
         return values
     limits = np.iinfo(dtype)
+    if values.dtype.kind == "f" and dtype.itemsize > 2:
+        values = values.astype(np.float64)  # float32 has no room for the limits of 32-bit integers
     rounded = np.floor(values + 0.5) if values.dtype.kind == "f" else values
     with np.errstate(invalid="ignore"):  # NaN, about to be replaced
         return np.clip(rounded, limits.min, limits.max).astype(dtype)
