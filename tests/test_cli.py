@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from rich.console import Console
 
-from cutline import __version__
+from cutline import __version__, show
 from tests.support.cli import box, cutline, exported, write_aoi
 from tests.support.scenes import texture, write_scene
 
@@ -200,6 +202,21 @@ def test_json_is_one_document_and_quiet_says_nothing(folder: Path, tmp_path: Pat
     refused = cutline("export", *finer, "--crs", "x", "-o", tmp_path / "none.tif", "--quiet", "--json")
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith("unsupported-crs: ")
+
+
+def test_who_watches_sees_tiles_and_time_left() -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with show.progress(terminal) as report:
+        report(1, 4)
+        report(3, 4)
+    seen = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert "3/4" in seen
+    assert "left" in seen
+
+
+def test_a_three_dimensional_crs_means_its_two(folder: Path, tmp_path: Path) -> None:
+    done = exported("--scene", folder / "scene.tif", "--crs", "EPSG:4979", "-o", tmp_path / "out.tif")
+    assert done["crs"] == "EPSG:4326"
 
 
 def test_errors_are_for_pipes_too(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,518 @@
+"""Every way to say what comes out, end to end at small size, with numpy as the oracle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from color_operations import parse_operations
+from rasterio.enums import Interleaving
+
+from tests.support.cli import box, cutline, exported, write_aoi, write_item
+from tests.support.scenes import RGBN, UTM33, read, texture, write_scene
+
+SHAPE = (4, 60, 70)
+RED, GREEN, BLUE, NIR = range(4)
+EXACT = ("--resampling", "nearest")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scene(tmp_path_factory.mktemp("scene") / "scene.tif", texture(SHAPE, "uint16"))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.tif"
+
+
+PIXELS = texture(SHAPE, "uint16").astype("f8")
+NDVI = (PIXELS[NIR] - PIXELS[RED]) / (PIXELS[NIR] + PIXELS[RED])
+
+
+def _graph(*steps: dict) -> dict:
+    """load_collection, then these steps, each taking what the one before gives."""
+    graph = {"load": {"process_id": "load_collection", "arguments": {"id": "scenes"}}}
+    last = "load"
+    for number, step in enumerate(steps):
+        name = f"step{number}"
+        graph[name] = {**step, "arguments": {"data": {"from_node": last}, **step["arguments"]}}
+        last = name
+    graph[last]["result"] = True
+    return graph
+
+
+GRAPHS = {
+    "ndvi": (_graph({"process_id": "ndvi", "arguments": {}}), NDVI),
+    "bands scaled linearly": (
+        _graph(
+            {"process_id": "filter_bands", "arguments": {"bands": ["nir", "green"]}},
+            {
+                "process_id": "apply",
+                "arguments": {
+                    "process": {
+                        "process_graph": {
+                            "scaled": {
+                                "process_id": "linear_scale_range",
+                                "arguments": {
+                                    "x": {"from_parameter": "x"},
+                                    "inputMin": 1000,
+                                    "inputMax": 50000,
+                                    "outputMax": 10,
+                                },
+                                "result": True,
+                            }
+                        }
+                    }
+                },
+            },
+        ),
+        (np.clip(PIXELS[[NIR, GREEN]], 1000, 50000) - 1000) / 49000 * 10,
+    ),
+    "the mean of the bands": (
+        _graph(
+            {
+                "process_id": "reduce_dimension",
+                "arguments": {
+                    "dimension": "bands",
+                    "reducer": {
+                        "process_graph": {
+                            "mean": {
+                                "process_id": "mean",
+                                "arguments": {"data": {"from_parameter": "data"}},
+                                "result": True,
+                            }
+                        }
+                    },
+                },
+            }
+        ),
+        PIXELS.mean(axis=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_of_ones_own(tmp_path: Path, scene: Path, out: Path, name: str) -> None:
+    graph, expected = GRAPHS[name]
+    file = tmp_path / "graph.json"
+    file.write_text(json.dumps(graph))
+    done = exported("--scene", scene, "--graph", file, *EXACT, "-o", out)
+    assert done["dtype"] == "float32"
+    values, valid = read(out)
+    np.testing.assert_allclose(values, np.broadcast_to(expected, values.shape), rtol=2e-6, atol=1e-6)
+    assert valid.all()
+
+
+FORMULAS = {
+    "an index": (("--process", "ndvi"), NDVI, "ndvi"),
+    "an index of the catalogue, case aside": (
+        ("--process", "evi"),
+        2.5 * (PIXELS[NIR] - PIXELS[RED]) / (PIXELS[NIR] + 6 * PIXELS[RED] - 7.5 * PIXELS[BLUE] + 1),
+        "evi",
+    ),
+    "an expression": (("--expression", "sqrt(nir) - red / 2"), np.sqrt(PIXELS[NIR]) - PIXELS[RED] / 2, None),
+    "bands by position": (("--expression", "b3 - nir / b2"), PIXELS[BLUE] - PIXELS[NIR] / PIXELS[GREEN], None),
+    "a band by position, another by name": (("--expression", "b2 - nir"), PIXELS[GREEN] - PIXELS[NIR], None),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_formulas(scene: Path, out: Path, name: str) -> None:
+    options, expected, label = FORMULAS[name]
+    done = exported("--scene", scene, *options, *EXACT, "-o", out)
+    assert done["dtype"] == "float32"
+    assert label is None or done["bands"] == [label]
+    values, valid = read(out)
+    np.testing.assert_allclose(values[0], expected, rtol=2e-4 if label == "evi" else 2e-6, atol=1e-6)
+    assert valid.all()
+
+
+def test_without_data_a_formula_has_none(tmp_path: Path, out: Path) -> None:
+    pixels = texture((2, 20, 20), "uint16")
+    pixels[:, 5, 5], pixels[:, 6, 6] = 0, (7, 0)
+    scene = write_scene(tmp_path / "scene.tif", pixels, names=("red", "nir"))
+    exported("--scene", scene, "--process", "ndvi", "-o", out)
+    values, valid = read(out)
+    assert np.isnan(values[0, 5, 5])  # 0 / 0
+    assert values[0, 6, 6] == -1
+    assert (~valid).sum() == 1
+
+
+def test_bands_in_the_order_asked_for(scene: Path, out: Path) -> None:
+    done = exported("--scene", scene, "--bands", "nir,red,blue", "-o", out)
+    assert done["bands"] == ["nir", "red", "blue"]
+    with rasterio.open(out) as file:
+        assert file.descriptions == ("nir", "red", "blue")
+        np.testing.assert_array_equal(file.read(), PIXELS[[NIR, RED, BLUE]])
+
+
+def test_band_names_given(tmp_path: Path, out: Path) -> None:
+    pixels = texture((2, 20, 20))
+    scene = write_scene(tmp_path / "scene.tif", pixels, names=("", ""))
+    exported("--scene", scene, "--band-names", "nir,red", "--bands", "red", "-o", out)
+    np.testing.assert_array_equal(read(out)[0], pixels[1:])
+
+
+def _stretched(bands: list[int], low: float, high: float) -> np.ndarray:
+    limits = np.percentile(PIXELS[bands], (low, high), axis=(1, 2))[..., np.newaxis, np.newaxis]
+    return np.clip((PIXELS[bands] - limits[0]) / (limits[1] - limits[0]), 0, 1)
+
+
+def test_stretch(scene: Path, out: Path) -> None:
+    done = exported("--scene", scene, "--bands", "red,nir", "--stretch", "2,98", "-o", out)
+    assert done["dtype"] == "uint8"
+    _differ_by_rounding(read(out)[0], _stretched([RED, NIR], 2, 98) * 255)
+
+
+def test_colour(scene: Path, out: Path) -> None:
+    formula = "gamma RGB 1.3 saturation 1.2"
+    done = exported(
+        "--scene", scene, "--bands", "red,green,blue", "--stretch", "2,98", "--color", formula, "-o", out
+    )  # fmt: skip
+    assert done["dtype"] == "uint8"
+    expected = _stretched([RED, GREEN, BLUE], 2, 98)
+    for operation in parse_operations(formula):
+        expected = np.clip(operation(expected), 0, 1)
+    _differ_by_rounding(read(out)[0], expected * 255)
+
+
+def _differ_by_rounding(values: np.ndarray, expected: np.ndarray) -> None:
+    assert (np.abs(values - expected) <= 0.5 + 1e-2).all()
+
+
+def test_an_index_packed_into_integers_behind_a_mask(tmp_path: Path, out: Path) -> None:
+    pixels = texture((2, 20, 20), "uint16")
+    pixels[:, 3, 4] = 0
+    scene = write_scene(tmp_path / "scene.tif", pixels, names=("red", "nir"))
+    exported("--scene", scene, "--process", "ndvi", "--dtype", "int16", "--scale", 0.0001, "-o", out)
+    with rasterio.open(out) as file:
+        assert (file.dtypes, file.scales, file.nodata) == (("int16",), (0.0001,), None)
+    values, valid = read(out)
+    assert not valid[3, 4]
+    assert valid.sum() == 399
+    red, nir = pixels.astype("f8")
+    with np.errstate(invalid="ignore"):
+        expected = (nir - red) / (nir + red) * 10000
+    assert (np.abs(values[0] - expected)[valid] <= 0.5 + 1e-2).all()
+
+
+def test_an_index_packed_around_an_offset_with_nodata(scene: Path, out: Path) -> None:
+    packing = ("--dtype", "uint8", "--scale", 0.01, "--offset", -1, "--nodata", 255)
+    exported("--scene", scene, "--process", "ndvi", *packing, "-o", out)
+    with rasterio.open(out) as file:
+        assert (file.scales, file.offsets, file.nodata) == ((0.01,), (-1,), 255)
+        _differ_by_rounding(file.read(1), (NDVI + 1) * 100)
+
+
+@pytest.mark.parametrize(("nodata", "beside"), [(0, 1), (7, 8), (255, 254)])
+def test_a_valid_pixel_that_equals_nodata_steps_aside(tmp_path: Path, out: Path, nodata: int, beside: int) -> None:
+    pixels = texture((1, 20, 20))
+    pixels[0, 3, 4:9] = nodata
+    scene = write_scene(tmp_path / "scene.tif", pixels)
+    area = write_aoi(tmp_path / "area.json", *box(400000, 5599850, 400150, 5600000))
+    exported("--scene", scene, "--aoi", area, "--nodata", nodata, *EXACT, "-o", out)
+    values, valid = read(out)
+    assert (values[0, 3, 4:9] == beside).all()
+    assert valid[:15, :15].all()
+    np.testing.assert_array_equal(values[0, :15, :15], np.where(pixels == nodata, beside, pixels)[0, :15, :15])
+
+
+# Mosaics: three scenes, each shifted by (10, 10) pixels from the one before, with holes.
+
+OFFSETS = ((0, 0), (10, 10), (20, 20))
+WHEN = ("2024-06-02T00:00:00Z", "2024-06-03T00:00:00Z", "2024-06-01T00:00:00Z")
+CLOUDS = (30.0, 20.0, 10.0)
+GRID = (2, 70, 70)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.ndarray]:
+    """STAC items of three scenes, and their values on the common grid, NaN without data."""
+    folder = tmp_path_factory.mktemp("stack")
+    items, layers = [], np.full((3, *GRID), np.nan)
+    for number, (row, col) in enumerate(OFFSETS):
+        pixels = texture((2, 50, 50), "uint16", seed=number)
+        pixels[:, 10 + number : 25, 12:30] = 0
+        name = f"scene{number}"
+        write_scene(
+            folder / f"{name}.tif", pixels, transform=UTM33 @ Affine.translation(col, row), nodata=0, names=RGBN
+        )
+        layers[number, :, row : row + 50, col : col + 50] = np.where(pixels.any(axis=0), pixels, np.nan)
+        asset = {"href": f"{name}.tif", "type": "image/tiff", "roles": ["data"]}
+        items.append(
+            write_item(folder / f"{name}.json", {"image": asset}, when=WHEN[number], cloud_cover=CLOUDS[number])
+        )
+    return items, layers
+
+
+def _first(layers: np.ndarray) -> np.ndarray:
+    found = layers[0].copy()
+    for layer in layers[1:]:
+        found = np.where(np.isnan(found), layer, found)
+    return found
+
+
+MOSAICS = {
+    "first": _first,
+    "newest": lambda layers: _first(layers[[1, 0, 2]]),
+    "oldest": lambda layers: _first(layers[[2, 0, 1]]),
+    "least-cloud": lambda layers: _first(layers[[2, 1, 0]]),
+    "highest": lambda layers: np.nanmax(layers, axis=0),
+    "lowest": lambda layers: np.nanmin(layers, axis=0),
+    "mean": lambda layers: np.floor(np.nanmean(layers, axis=0) + 0.5),
+    "median": lambda layers: np.floor(np.nanmedian(layers, axis=0) + 0.5),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:All-NaN slice")
+@pytest.mark.parametrize("rule", MOSAICS)
+def test_mosaics(stack: tuple[list[Path], np.ndarray], out: Path, rule: str) -> None:
+    items, layers = stack
+    scenes = [argument for item in items for argument in ("--scene", item)]
+    exported(*scenes, "--mosaic", rule, *EXACT, "-o", out)
+    expected = MOSAICS[rule](layers)
+    values, valid = read(out)
+    np.testing.assert_array_equal(valid, ~np.isnan(expected[0]))
+    np.testing.assert_array_equal(values[:, valid], expected[:, valid])
+
+
+def test_a_time_of_acquisition_chooses_scenes(stack: tuple[list[Path], np.ndarray], out: Path) -> None:
+    items, layers = stack
+    scenes = [argument for item in items for argument in ("--scene", item)]
+    done = exported(*scenes, "--datetime", "2024-06-02/..", *EXACT, "-o", out)
+    assert done["scenes"] == ["scene0", "scene1"]
+    expected = _first(layers[:2])[:, :60, :60]
+    values, valid = read(out)
+    np.testing.assert_array_equal(values[:, valid], expected[:, ~np.isnan(expected[0])])
+    item = json.loads(out.with_suffix(".json").read_text())
+    assert [link["title"] for link in item["links"] if link["rel"] == "derived_from"] == ["scene0", "scene1"]
+    assert item["properties"]["start_datetime"] == WHEN[0]
+
+
+MASKS = {
+    "values": ("3,8-10", lambda classes: np.isin(classes, (3, 8, 9, 10))),
+    "bits": ("bits:1,3", lambda classes: (classes & 0b1010) != 0),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_mask_coarser_than_the_scene(tmp_path: Path, out: Path, kind: str) -> None:
+    pixels = texture((2, 40, 60), "uint16")
+    classes = np.random.default_rng(5).integers(0, 12, (1, 20, 30)).astype("uint8")
+    write_scene(tmp_path / "red.tif", pixels[:1], names=("red",))
+    write_scene(tmp_path / "nir.tif", pixels[1:], names=("nir",))
+    write_scene(tmp_path / "scl.tif", classes, transform=UTM33 @ Affine.scale(2), names=("scl",))
+    kinds = {"red": ["data"], "nir": ["data"], "scl": ["metadata"]}
+    assets = {name: {"href": f"{name}.tif", "type": "image/tiff", "roles": roles} for name, roles in kinds.items()}
+    item = write_item(tmp_path / "item.json", assets)
+    values_option, masked = MASKS[kind]
+    done = exported(
+        "--scene", item, "--mask-asset", "scl", "--mask-values", values_option, *EXACT, "-o", out
+    )  # fmt: skip
+    assert done["bands"] == ["red", "nir"]
+    values, valid = read(out)
+    bad = masked(classes[0]).repeat(2, axis=0).repeat(2, axis=1)
+    assert 100 < bad.sum() < 2300
+    np.testing.assert_array_equal(valid, ~bad)
+    np.testing.assert_array_equal(values[:, valid], pixels[:, valid])
+
+
+def test_one_file_per_band_of_different_resolutions(tmp_path: Path, out: Path) -> None:
+    red = write_scene(tmp_path / "S_B04.tif", texture((1, 40, 60), "uint16"))
+    swir = write_scene(
+        tmp_path / "S_B11.tif", texture((1, 20, 30), "uint16", seed=4), transform=UTM33 @ Affine.scale(2)
+    )
+    scene = f"swir16={swir},red={red}"
+    done = exported("--scene", scene, *EXACT, "-o", out)
+    assert (done["bands"], done["resolution"], done["scenes"]) == (["swir16", "red"], [10, 10], ["S"])
+    values, _ = read(out)
+    np.testing.assert_array_equal(values[1], texture((1, 40, 60), "uint16")[0])
+    np.testing.assert_array_equal(values[0], texture((1, 20, 30), "uint16", seed=4)[0].repeat(2, 0).repeat(2, 1))
+    coarse = exported("--scene", scene, "--bands", "swir16", *EXACT, "-o", tmp_path / "coarse.tif")
+    assert coarse["resolution"] == [20, 20]
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "common"),
+    [
+        (("uint8", "uint16"), "uint16"),
+        (("uint8", "int16"), "int16"),
+        (("uint16", "int16"), "int32"),
+        (("uint16", "float32"), "float32"),
+        (("int32", "float32"), "float64"),
+    ],
+)
+def test_scenes_of_different_dtypes(tmp_path: Path, out: Path, dtypes: tuple[str, str], common: str) -> None:
+    arguments: list[object] = []
+    for number, dtype in enumerate(dtypes):
+        shifted = UTM33 @ Affine.translation(20 * number, 0)
+        path = write_scene(tmp_path / f"{dtype}.tif", texture((1, 20, 20), dtype), transform=shifted)
+        arguments += ["--scene", path]
+    done = exported(*arguments, *EXACT, "-o", out)
+    assert done["dtype"] == common
+    expected = np.concatenate([texture((1, 20, 20), dtype).astype(common) for dtype in dtypes], axis=2)
+    np.testing.assert_array_equal(read(out)[0], expected)
+
+
+@pytest.mark.parametrize("process", [(), ("--process", "ndvi")])
+def test_scenes_before_and_after_sentinel_2_moved_its_zero(tmp_path: Path, out: Path, process: tuple) -> None:
+    """Since processing baseline 04.00, 1000 is added to what is stored."""
+    reflectance = texture((2, 20, 40), "uint16") // 10
+    arguments: list[object] = []
+    for number, shift in enumerate((0, 1000)):
+        name = f"S2_{number}"
+        pixels = reflectance[:, :, 20 * number : 20 * number + 20] + np.uint16(shift)
+        write_scene(
+            tmp_path / f"{name}.tif", pixels, transform=UTM33 @ Affine.translation(20 * number, 0), names=("red", "nir")
+        )
+        scaled = {"raster:scale": 0.0001, "raster:offset": -0.0001 * shift}
+        bands = [{"name": band, "eo:common_name": band, **scaled} for band in ("red", "nir")]
+        asset = {"href": f"{name}.tif", "type": "image/tiff", "roles": ["data"], "bands": bands}
+        arguments += ["--scene", write_item(tmp_path / f"{name}.json", {"image": asset})]
+    done = exported(*arguments, *process, *EXACT, "-o", out)
+    assert done["dtype"] == "float32"
+    expected = reflectance * 0.0001
+    if process:
+        expected = (expected[1:] - expected[:1]) / (expected[1:] + expected[:1])
+    np.testing.assert_allclose(read(out)[0], expected, rtol=2e-4 if process else 1e-5, atol=1e-6)
+
+
+def test_scenes_scaled_alike_stay_as_they_are_stored(tmp_path: Path, out: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", texture((1, 20, 20), "uint16"))
+    with rasterio.open(scene, "r+") as file:
+        file.scales, file.offsets = (0.0001,), (-0.1,)
+    done = exported("--scene", scene, *EXACT, "-o", out)
+    assert done["dtype"] == "uint16"
+    with rasterio.open(out) as file:
+        assert (file.scales, file.offsets) == ((0.0001,), (-0.1,))
+        np.testing.assert_array_equal(file.read(), texture((1, 20, 20), "uint16"))
+
+
+def test_like_another_file(tmp_path: Path, scene: Path, out: Path) -> None:
+    """A grid that is no multiple of anything, wider than the scene."""
+    grid = Affine(20, 0, 399963, 0, -20, 5600017)
+    other = write_scene(tmp_path / "other.tif", np.zeros((1, 37, 45), "uint8"), transform=grid)
+    exported("--scene", scene, "--like", other, *EXACT, "-o", out)
+    with rasterio.open(out) as file:
+        assert (file.shape, file.transform, file.crs) == ((37, 45), grid, "EPSG:32633")
+    values, valid = read(out)
+    rows, cols = (np.arange(size) + 0.5 for size in (37, 45))
+    col, _ = ~UTM33 @ (grid @ (cols, 0 * cols))
+    _, row = ~UTM33 @ (grid @ (0 * rows, rows))
+    inside = np.ix_((row >= 0) & (row < SHAPE[1]), (col >= 0) & (col < SHAPE[2]))
+    assert valid[inside].all()
+    assert valid.sum() == valid[inside].size
+    at = np.ix_(row[inside[0][:, 0]].astype(int), col[inside[1][0]].astype(int))
+    np.testing.assert_array_equal(values[:, *inside], PIXELS[:, *at])
+
+
+def test_without_an_area_the_scene_comes_out_as_it_is(scene: Path, out: Path) -> None:
+    done = exported("--scene", scene, "-o", out)
+    assert (done["crs"], done["resolution"], done["pixels"]) == ("EPSG:32633", [10, 10], 60 * 70)
+    with rasterio.open(out) as file:
+        assert (file.transform, file.shape) == (UTM33, SHAPE[1:])
+        np.testing.assert_array_equal(file.read(), PIXELS)
+    assert done["warnings"] == []
+
+
+def test_scenes_of_two_zones_meet_in_the_zone_of_the_area(tmp_path: Path, out: Path) -> None:
+    west = write_scene(tmp_path / "west.tif", texture((1, 60, 60)), transform=Affine(10, 0, 215000, 0, -10, 5600000))
+    east = write_scene(
+        tmp_path / "east.tif", texture((1, 60, 60)), crs="EPSG:32632", transform=Affine(10, 0, 780000, 0, -10, 5600000)
+    )
+    done = exported("--scene", west, "--scene", east, "-o", out)
+    assert done["crs"] in ("EPSG:32632", "EPSG:32633")
+    assert done["resolution"] == [10, 10]
+
+
+def test_tiles_outside_the_area_and_beside_the_scenes_take_no_space(tmp_path: Path, out: Path) -> None:
+    scene = write_scene(tmp_path / "scene.tif", texture((1, 400, 400)))
+    area = write_aoi(tmp_path / "area.json", (400000, 5600000), (400010, 5600000), (410240, 5589760), (410230, 5589760))
+    done = exported("--scene", scene, "--aoi", area, "--tile-size", 512, "-o", out)
+    assert (done["tiles"], done["sparse_tiles"]) == (1, 3)
+    assert "cover" in done["warnings"][0]
+    with rasterio.open(out) as file:
+        assert file.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1)
+        assert file.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=1) is None
+    assert out.stat().st_size < 60_000
+    assert cutline("validate", out).code == 0
+
+
+def test_many_bands_are_kept_apart(tmp_path: Path, out: Path) -> None:
+    pixels = texture((12, 30, 40), "int16")
+    scene = write_scene(tmp_path / "cube.tif", pixels)
+    done = exported("--scene", scene, "-o", out)
+    assert done["bands"] == [f"c{number}" for number in range(1, 13)]
+    with rasterio.open(out) as file:
+        assert file.interleaving is Interleaving.band
+        np.testing.assert_array_equal(file.read(), pixels)
+
+
+def test_a_float_elevation_model_with_holes(tmp_path: Path, out: Path) -> None:
+    heights = texture((1, 40, 40), "float32")
+    heights[0, 10:20, 10:20] = np.nan
+    scene = write_scene(tmp_path / "dem.tif", heights, nodata=np.nan, names=("height",))
+    for profile in ("deflate", "zstd", "lerc"):
+        done = exported("--scene", scene, "--profile", profile, *EXACT, "-o", out)
+        assert done["dtype"] == "float32"
+        values, valid = read(out)
+        np.testing.assert_array_equal(valid, ~np.isnan(heights[0]))
+        tolerance = 0.0011 if profile == "lerc" else 0
+        np.testing.assert_allclose(values[0], heights[0], rtol=0, atol=tolerance)
+    integers = exported("--scene", scene, "--dtype", "int16", *EXACT, "-o", out)
+    assert integers["dtype"] == "int16"
+    values, valid = read(out)
+    np.testing.assert_array_equal(valid, ~np.isnan(heights[0]))
+    np.testing.assert_array_equal(values[0][valid], np.floor(heights[0] + 0.5)[valid])
+
+
+# The antimeridian: two scenes that meet at 180 degrees, Fiji's latitude.
+
+FIJI = Affine(100, 0, 0, 0, -100, 8150000)
+
+
+@pytest.fixture(scope="module")
+def fiji(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    folder = tmp_path_factory.mktemp("fiji")
+    west = write_scene(
+        folder / "zone60.tif", np.full((1, 200, 200), 60, "uint8"), crs="EPSG:32760",
+        transform=FIJI @ Affine.translation(8025, 0),
+    )  # fmt: skip
+    east = write_scene(
+        folder / "zone1.tif", np.full((1, 200, 200), 1, "uint8"), crs="EPSG:32701",
+        transform=FIJI @ Affine.translation(1775, 0),
+    )  # fmt: skip
+    area = folder / "area.geojson"
+    area.write_text(json.dumps(shapely.geometry.mapping(shapely.box(179.95, -16.85, 180.05, -16.75))))
+    return west, east, area
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution"), [("EPSG:3857", 100), ("EPSG:4326", 0.001), ("EPSG:32760", 100), ("EPSG:32660", 100)]
+)
+def test_an_area_across_the_antimeridian_is_one_piece(
+    tmp_path: Path, fiji: tuple[Path, Path, Path], out: Path, crs: str, resolution: float
+) -> None:
+    west, east, area = fiji
+    done = exported(
+        "--scene", west, "--scene", east, "--aoi", area, "--crs", crs, "--resolution", resolution, *EXACT, "-o", out
+    )  # fmt: skip
+    rows, cols = done["shape"]
+    assert 90 < rows < 125
+    assert 90 < cols < 125
+    values, valid = read(out)
+    assert valid.sum() > 0.97 * done["pixels"]
+    first_half, second_half = values[0, :, : cols // 2 - 3], values[0, :, cols // 2 + 3 :]
+    assert set(np.unique(first_half[valid[:, : cols // 2 - 3]])) == {60}
+    assert set(np.unique(second_half[valid[:, cols // 2 + 3 :]])) <= {60, 1}
+    assert (second_half == 1).sum() > 0.4 * second_half.size
+    item = json.loads(out.with_suffix(".json").read_text())
+    assert item["bbox"][0] > item["bbox"][2]
+    assert item["geometry"]["type"] == "MultiPolygon"
+    assert cutline("validate", out).code == 0
