@@ -12,7 +12,7 @@ import shapely
 from rasterio.warp import transform_bounds
 from rasterio.windows import from_bounds
 
-from cutline.aoi.ogr import pyogrio
+from cutline.aoi import read_aoi
 from demo.scenes import DemoFiles, make_scenes
 
 SIZE = 640
@@ -100,11 +100,10 @@ def test_items_describe_their_assets(files: DemoFiles) -> None:
 
 
 def test_the_area_of_interest_has_a_hole_and_needs_both_scenes(files: DemoFiles) -> None:
-    meta, _, geometries, _ = pyogrio().raw.read(files.aoi)
-    (area,) = shapely.from_wkb(geometries)
+    found = read_aoi(files.aoi)
+    (area,) = found.geometry.geoms
     swaths = [shapely.from_geojson(json.dumps(json.loads(path.read_text())["geometry"])) for path in files.items]
-    assert meta["crs"] == "EPSG:4326"
-    assert area.is_valid
+    assert found.report.crs == "EPSG:4326"
     assert len(area.interiors) == 1
     assert not any(swath.contains(area) for swath in swaths)
     assert shapely.union_all(swaths).contains(area)
