@@ -42,7 +42,10 @@ def image_crs(text: str) -> pyproj.CRS:
 
     Raises UnsupportedCRS for what cannot carry an image of the earth.
     """
-    crs = parse_crs(text)
+    try:
+        crs = parse_crs(text)
+    except UnsupportedCRS as error:
+        raise UnsupportedCRS(error.message, pointer="/output/crs") from error
     if not (crs.is_projected or crs.is_geographic):
         raise UnsupportedCRS(f"{text} is a {crs.type_name}; an image needs two horizontal axes", pointer="/output/crs")
     try:

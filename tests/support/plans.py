@@ -44,6 +44,6 @@ def plan_of(*scenes: Scene, edge: int | None = None, **request: Any) -> ExportPl
 
 def area_of(*bounds: float, crs: str = "EPSG:32633") -> GeoJSON:
     """A rectangle (left, bottom, right, top) of ``crs`` as an AOI."""
-    lonlat = to_crs(shapely.box(*bounds), crs, "EPSG:4326", 1e-9)
+    lonlat = to_crs(shapely.box(*bounds), crs, "EPSG:4326", 1e-7)
     geometry: GeoJSON = shapely.geometry.mapping(shapely.MultiPolygon([lonlat]))
     return geometry
