@@ -22,6 +22,7 @@ from affine import Affine
 
 from cutline.errors import SourceUnavailable
 from cutline.export import export, plan_request, render_tiles
+from cutline.store.output import undisturbed
 from cutline.store.workspace import Workspace
 from tests.support.cli import cutline, exported
 from tests.support.scenes import UTM33, make_request, texture, write_scene
@@ -301,3 +302,18 @@ def test_a_block_that_cannot_be_decoded_is_an_error_and_never_nodata(tmp_path: P
     assert ran.code == 1
     assert "tile (0, 0): scene scene (" in ran.err
     assert not (tmp_path / "out.tif").exists()
+
+
+def test_a_signal_waits_for_the_step_that_it_would_tear() -> None:
+    """Even where another thread of the process takes it."""
+    idle, steps = threading.Event(), []
+    threading.Thread(target=idle.wait, daemon=True).start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), undisturbed(signal.SIGINT):
+            os.kill(os.getpid(), signal.SIGINT)
+            steps += range(1000)
+        assert len(steps) == 1000
+    finally:
+        signal.signal(signal.SIGINT, before)
+        idle.set()

@@ -8,9 +8,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cutline.errors import InvalidRequest
 from cutline.store.workspace import writing
@@ -80,11 +82,20 @@ def undisturbed(*signals: signal.Signals) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    came: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # which processes inherit
     try:
+        if threading.current_thread() is threading.main_thread():
+            # The mask is this thread's own: another one may take the signal, and Python then tells the main thread.
+            handlers = {each: signal.signal(each, lambda number, _: came.append(number)) for each in signals}
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for each, handler in handlers.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _may_replace(path: Path) -> bool:
