@@ -130,7 +130,7 @@ LEAVES: dict[str, Callable[[list[Scene]], dict[tuple[int, int], str]]] = {
     "its item": lambda s: keys(changed(s[0], item_href="https://x.org/item.json"), s[1]),
     "bands that are not read": lambda s: keys(changed(s[0], bands=(*s[0].bands, EXTRA)), s[1]),
     "files that are not read": lambda s: keys(changed(s[0], assets={**s[0].assets, "extra": UNKNOWN}), s[1]),
-    "a rule that orders them alike": lambda s: keys(*(changed(each, cloud_cover=7.0) for each in s), mosaic="least-cloud"),
+    "a rule that orders alike": lambda s: keys(*(changed(each, cloud_cover=7.0) for each in s), mosaic="least-cloud"),
     "what is the default": lambda s: keys(*s, crs="EPSG:32633", resampling="bilinear", profile="deflate"),
     "a scene elsewhere": lambda s: keys(*s, header_scene("c", transform=Affine(10, 0, 430000, 0, -10, 5600000))),
 }  # fmt: skip

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cutline.aoi import read_aoi
 from cutline.errors import InvalidProcess, InvalidRequest
 from cutline.models.base import GeoJSON
 from cutline.models.grid import Geobox
@@ -54,8 +58,11 @@ _OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "dtype", "scale"
 
 
 def build_request(wanted: Wanted) -> ExportRequest:
-    """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do."""
+    """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do, and
+    InvalidGeometry (or TooLarge) for an area in the graph that is none; ``wanted.aoi`` has been checked already."""
     lowered = lower(_graph(wanted))
+    if lowered.aoi is not None:
+        lowered = lowered.model_copy(update={"aoi": _checked_area(lowered.aoi)})
     output = {name: value for name in _OUTPUT_FIELDS if (value := _agreed(name, wanted, lowered)) is not None}
     if wanted.like is not None:
         if "crs" in output or "resolution" in output:
@@ -93,9 +100,18 @@ def _graph(wanted: Wanted) -> ProcessGraph:
     return color_graph(graph, wanted.color) if wanted.color else graph
 
 
+def _checked_area(area: GeoJSON) -> GeoJSON:
+    """An area of a graph, by the rules for files, with the same limits."""
+    with tempfile.TemporaryDirectory(prefix="cutline-aoi-") as folder:
+        path = Path(folder, "process.geojson")
+        path.write_text(json.dumps(area))
+        return read_aoi(path).to_geojson()
+
+
 def _agreed(name: str, wanted: Wanted, lowered: Lowered) -> Any:
     said, in_graph = getattr(wanted, name), getattr(lowered, name)
-    if said is not None and in_graph is not None and said != in_graph:
+    both_nan = said != said and in_graph != in_graph  # noqa: PLR0124
+    if said is not None and in_graph is not None and said != in_graph and not both_nan:
         raise InvalidProcess(f"the process graph says its own {name}, which differs from the one given; keep one")
     return in_graph if said is None else said
 
