@@ -1,4 +1,4 @@
-"""Builds the compiled loops of cutline.kernel into the wheel: with zig, which pip brings, so no machine needs a compiler.
+"""Builds the compiled loops of cutline.kernel into the wheel, by zig, which pip brings: no machine needs a compiler.
 
 The same source is cross-built for other machines by CUTLINE_TARGET (a row of TARGETS), as for the Lambda layers.
 CUTLINE_CC names another compiler for this machine.
