@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutline.kernel import summarise
 from cutline.models.receipt import BandStatistics
 
 NONE = BandStatistics(count=0, minimum=0.0, maximum=0.0, mean=0.0, squares=0.0)
@@ -15,16 +16,8 @@ NONE = BandStatistics(count=0, minimum=0.0, maximum=0.0, mean=0.0, squares=0.0)
 
 def band_statistics(values: NDArray[Any], valid: NDArray[np.bool_]) -> BandStatistics:
     """Of one band's valid and finite pixels; values and valid: (rows, cols)."""
-    known = values[valid]
-    if known.dtype.kind == "f":
-        known = known[np.isfinite(known)]
-    if not known.size:
-        return NONE
-    mean = float(known.mean(dtype=np.float64))
-    squares = float(np.square(known - np.float64(mean)).sum())
-    return BandStatistics(
-        count=known.size, minimum=float(known.min()), maximum=float(known.max()), mean=mean, squares=squares
-    )
+    count, minimum, maximum, mean, squares = summarise(values, valid)
+    return BandStatistics(count=count, minimum=minimum, maximum=maximum, mean=mean, squares=squares)
 
 
 def combined(parts: Iterable[BandStatistics]) -> BandStatistics:

@@ -1,4 +1,4 @@
-"""Resampling and halving: from a file's pixels to those of an output grid, whatever the window.
+"""Resampling, halving, summing up: from a file's pixels to those of an output grid, whatever the window.
 
     lattice  where output pixels lie in the source: exact at every 16th pixel of the anchored grid, linear between
     window   which part of the source that takes, and which of its pixels hold data
@@ -7,7 +7,7 @@
 One engine. GDAL's warper is the oracle of the tests, not a second path.
 """
 
-from cutline.kernel.native import halve
+from cutline.kernel.native import halve, summarise
 from cutline.kernel.resample import Image, resample
 
-__all__ = ["Image", "halve", "resample"]
+__all__ = ["Image", "halve", "resample", "summarise"]

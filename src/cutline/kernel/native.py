@@ -71,6 +71,12 @@ def _load() -> ctypes.CDLL:
     library.cutline_complete.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 4
     library.cutline_complete.restype = None
     library.cutline_resample.argtypes = [ctypes.POINTER(_Job)]
+    library.cutline_summarise.argtypes = [
+        ctypes.POINTER(_Raster),
+        ctypes.c_int64,
+        ctypes.c_int32,
+        ctypes.POINTER(ctypes.c_double),
+    ]
     library.cutline_halve.argtypes = [ctypes.POINTER(_Raster), ctypes.POINTER(_Raster), ctypes.c_int32, ctypes.c_int32]
     return library
 
@@ -151,3 +157,21 @@ def halve(values: Pixels, valid: Flags, method: str) -> tuple[Pixels, Flags]:
     if _library.cutline_halve(ctypes.byref(source), ctypes.byref(target), code, int(method == "average")):
         raise TypeError(f"cannot halve {values.dtype}")
     return halved, halved_valid
+
+
+def summarise(values: NDArray[Any], valid: Flags) -> tuple[int, float, float, float, float]:
+    """Count, minimum, maximum, mean and sum of squared differences from the mean of a band's valid, finite pixels.
+
+    values, valid: (rows, cols). All zero where there is none.
+    """
+    values, valid = np.ascontiguousarray(values)[np.newaxis], np.ascontiguousarray(valid)
+    if valid.shape != values.shape[1:]:
+        raise ValueError("validity must have the rows and cols of its pixels")
+    summary = (ctypes.c_double * 5)()
+    if _library.cutline_summarise(
+        ctypes.byref(_Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary
+    ):
+        raise TypeError(f"cannot summarise {values.dtype}")
+    count, *rest = summary
+    minimum, maximum, mean, squares = rest
+    return int(count), minimum, maximum, mean, squares

@@ -86,6 +86,20 @@ int cutline_halve(const cutline_raster *source, cutline_raster *target, int32_t 
     }
 }
 
+int cutline_summarise(const cutline_raster *source, int64_t band, int32_t type, double *summary) {
+    switch (type) {
+    case CUTLINE_U8: summarise_u8(source, band, summary); return 0;
+    case CUTLINE_I8: summarise_i8(source, band, summary); return 0;
+    case CUTLINE_U16: summarise_u16(source, band, summary); return 0;
+    case CUTLINE_I16: summarise_i16(source, band, summary); return 0;
+    case CUTLINE_U32: summarise_u32(source, band, summary); return 0;
+    case CUTLINE_I32: summarise_i32(source, band, summary); return 0;
+    case CUTLINE_F32: summarise_f32(source, band, summary); return 0;
+    case CUTLINE_F64: summarise_f64(source, band, summary); return 0;
+    default: return 1;
+    }
+}
+
 /* Separable: a run of valid samples along the row, then a run of such runs down the column. */
 void cutline_complete(const uint8_t *valid, uint8_t *complete, uint8_t *scratch, int64_t rows, int64_t cols,
                       int64_t before, int64_t after) {

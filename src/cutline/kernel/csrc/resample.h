@@ -69,4 +69,8 @@ CUTLINE_API void cutline_complete(const uint8_t *valid, uint8_t *complete, uint8
    mean of the valid ones, halves rounded up; else the upper left one. Returns as cutline_resample. */
 CUTLINE_API int cutline_halve(const cutline_raster *source, cutline_raster *target, int32_t type, int32_t average);
 
+/* summary: count, minimum, maximum, mean and sum of squared differences from the mean of the valid and finite pixels of
+   a band; zeros where there is none. valid must not be NULL. Returns as cutline_resample. */
+CUTLINE_API int cutline_summarise(const cutline_raster *source, int64_t band, int32_t type, double *summary);
+
 #endif

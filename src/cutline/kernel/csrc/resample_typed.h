@@ -366,6 +366,64 @@ static void NAME(halve)(const cutline_raster *source, cutline_raster *target, in
         }
 }
 
+/* Of one band: count, minimum, maximum, mean, sum of squared differences from the mean. */
+static void NAME(summarise)(const cutline_raster *source, int64_t band, double *summary) {
+    const PIXEL *plane = (const PIXEL *)source->pixels + band * source->band_stride;
+#if INTEGER
+    if (sizeof(PIXEL) <= 2) { /* whole numbers of 16 bits add up exactly, squares too, in one pass */
+        int64_t count = 0, sum = 0, squares = 0;
+        int32_t low = (int32_t)HIGHEST, high = (int32_t)LOWEST;
+        for (int64_t row = 0; row < source->rows; row++) {
+            const PIXEL *pixel = plane + row * source->row_stride;
+            const uint8_t *valid = source->valid + row * source->cols;
+            for (int64_t col = 0; col < source->cols; col++) {
+                const int32_t value = (int32_t)pixel[col], counts = valid[col] != 0, kept = counts ? value : 0;
+                count += counts;
+                sum += kept;
+                squares += (int64_t)kept * kept;
+                low = counts && value < low ? value : low;
+                high = counts && value > high ? value : high;
+            }
+        }
+        const double mean = count ? (double)sum / (double)count : 0;
+        summary[0] = (double)count;
+        summary[1] = count ? (double)low : 0;
+        summary[2] = count ? (double)high : 0;
+        summary[3] = mean;
+        summary[4] = (double)squares - (double)sum * mean;
+        summary[4] = summary[4] < 0 ? 0 : summary[4];
+        return;
+    }
+#endif
+    double count = 0, low = 0, high = 0, mean = 0;
+    double sum[4] = {0, 0, 0, 0}, squares[4] = {0, 0, 0, 0}; /* in lanes, so that additions need not wait in a row */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t row = 0; row < source->rows; row++) {
+            const PIXEL *pixel = plane + row * source->row_stride;
+            const uint8_t *valid = source->valid + row * source->cols;
+            for (int64_t col = 0; col < source->cols; col++) {
+                const double value = (double)pixel[col];
+                if (!valid[col] || value - value != 0) continue; /* infinities and NaN are no numbers */
+                if (pass == 1) {
+                    squares[col & 3] += (value - mean) * (value - mean);
+                    continue;
+                }
+                if (count == 0) low = high = value;
+                count += 1;
+                low = value < low ? value : low;
+                high = value > high ? value : high;
+                sum[col & 3] += value;
+            }
+        }
+        if (count > 0) mean = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / count;
+    }
+    summary[0] = count;
+    summary[1] = low;
+    summary[2] = high;
+    summary[3] = mean;
+    summary[4] = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+}
+
 #undef PIXEL
 #undef REAL
 #undef NAME
