@@ -29,8 +29,8 @@ def crs_name(crs: pyproj.CRS) -> str:
 
 _DOMAIN_MARGIN = (30.0, 60.0)
 """Degrees of longitude and latitude: Norway is mapped in one zone, and Landsat counts southwards in northern zones"""
-_MERCATOR_MARGIN = 3.0
-"""Degrees of latitude, where a pole is at infinity"""
+_MERCATOR_END = 85.06
+"""Latitude at which a world in Mercator is square; its poles are at infinity"""
 
 _MARGIN = 2
 """Pixels around a footprint: its edge is known to half a pixel, and a kernel looks a little beyond"""
@@ -167,8 +167,8 @@ def domain(crs: str) -> BaseGeometry | None:
         return None
     method = known.coordinate_operation.method_name if known.coordinate_operation else ""
     upright = "Mercator" in method and not ("Transverse" in method or "Oblique" in method)
-    margin = _MERCATOR_MARGIN if upright else _DOMAIN_MARGIN[1]
-    south, north = max(area.south - margin, -90), min(area.north + margin, 90)
+    end = _MERCATOR_END if upright else 90.0
+    south, north = max(area.south - _DOMAIN_MARGIN[1], -end), min(area.north + _DOMAIN_MARGIN[1], end)
     width = (area.east - area.west) % 360 or 360
     if width + 2 * _DOMAIN_MARGIN[0] >= 360:
         return shapely.box(-180, south, 180, north)

@@ -130,13 +130,12 @@ def _compiled(request: ExportRequest, scenes: Sequence[Scene]) -> Compiled:
             f"the process reduces over time, so mosaic {request.mosaic} has nothing to do; leave one of them out",
             pointer="/mosaic",
         )
-    used = [bands[name] for name in process.inputs]
-    alike = all(len({(band.scale, band.offset) for band in of_all}) == 1 for of_all in used)
-    stretched = any(band.stretch for of_all in used for band in of_all)
+    used = [band for name in process.inputs for band in bands[name]]
+    # A file tells its readers one scale for all of its bands.
+    alike = len({(band.scale, band.offset) for band in used}) == 1
+    stretched = any(band.stretch for band in used)
     stored = process.selection and alike and not stretched and not _is_packed(request.output)
-    dtype = _dtype([band for of_all in used for band in of_all])
-    if not stored:
-        dtype = str(np.promote_types(dtype, np.float32))
+    dtype = str(np.result_type(*(band.dtype for band in used), *(() if stored else (np.float32,))))
     return Compiled(
         process=process,
         scenes=scenes,
@@ -154,12 +153,11 @@ def _band(scene: Scene, name: str) -> Band:
 
 
 def _dtype(bands: Sequence[Band]) -> str:
-    """The dtype that holds every number of these bands, as the graph will see them."""
+    """The dtype that holds every number of these bands as the graph sees them, which is after scale and offset."""
     if any(band.stretch for band in bands):
         return "uint8"
-    if any((band.scale, band.offset) != (1.0, 0.0) for band in bands) and len({(b.scale, b.offset) for b in bands}) > 1:
-        return "float32"
-    return str(np.result_type(*(np.dtype(band.dtype) for band in bands)))
+    scaled = any((band.scale, band.offset) != (1.0, 0.0) for band in bands)
+    return str(np.result_type(*(band.dtype for band in bands), *((np.float32,) if scaled else ())))
 
 
 def _is_packed(output: OutputRequest) -> bool:
@@ -196,13 +194,8 @@ def _described_scale(output: OutputRequest, compiled: Compiled) -> tuple[float, 
         return 1.0 if output.scale is None else output.scale, output.offset or 0.0
     if not compiled.stored:
         return 1.0, 0.0
-    scales = {
-        (band.scale, band.offset)
-        for scene in compiled.scenes
-        for name in compiled.process.inputs
-        if (band := scene.band(name))
-    }
-    return scales.pop() if len(scales) == 1 else (1.0, 0.0)
+    any_band = _band(compiled.scenes[0], compiled.process.inputs[0])
+    return any_band.scale, any_band.offset
 
 
 def _is_truth(compiled: Compiled) -> bool:

@@ -25,13 +25,14 @@ def header_asset(
     return Asset(crs=crs, transform=tuple(transform)[:6], shape=shape, **{**fields, "identity": "1", **more})
 
 
-def header_scene(name: str = "a", *, bands: tuple[str, ...] = RGBN, **fields: Any) -> Scene:
-    """A scene in one file. Fields of Scene and of its bands (scale, offset) by keyword; the others are the asset's."""
+def header_scene(name: str = "a", *, bands: tuple[str | Band, ...] = RGBN, **fields: Any) -> Scene:
+    """A scene in one file. Fields of Scene and of all its bands (scale, …) by keyword; the others are the asset's."""
     of_bands = {key: fields.pop(key) for key in ("scale", "offset", "stretch") if key in fields}
     of_scene = {key: fields.pop(key) for key in list(fields) if key in SCENE_FIELDS}
     asset = header_asset(**{"href": f"/scenes/{name}.tif", "count": len(bands), **fields})
     made = tuple(
-        Band(name=band, asset="image", index=at, dtype=asset.dtype, **of_bands) for at, band in enumerate(bands, 1)
+        Band(name=band, asset="image", index=at, dtype=asset.dtype, **of_bands) if isinstance(band, str) else band
+        for at, band in enumerate(bands, 1)
     )
     known = {"id": name, "assets": {"image": asset}, "bands": made, "footprint": footprint([asset])}
     return Scene(**{**known, **of_scene})
