@@ -79,8 +79,10 @@ def _pixels_inside(inside: Spans, row: int, col: int, shape: tuple[int, int]) ->
     """A hash of which pixels of a tile are inside, from the runs of its rows."""
     here = (inside.first < col + shape[1]) & (inside.end > col)
     first, end = np.maximum(inside.first[here] - col, 0), np.minimum(inside.end[here] - col, shape[1])
+    if len(first) == shape[0] and not first.any() and (end == shape[1]).all():
+        return "all"  # as most tiles are
     runs = np.stack([inside.row[here] - row, first, end])
-    return hashlib.sha256(runs.astype("<i8").tobytes()).hexdigest()
+    return hashlib.sha256(runs.astype("<i4").tobytes()).hexdigest()
 
 
 def _digest(inputs: dict[str, Any]) -> str:
