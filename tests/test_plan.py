@@ -21,10 +21,10 @@ from cutline.models.plan import CogSpec, ExportPlan
 from cutline.models.request import ProcessNode
 from cutline.models.scene import Band, Scene, Stretch
 from cutline.placement import box_of, reach
-from cutline.plan import make_plan, tile_edge
+from cutline.plan import tile_edge
 from cutline.process import bands_graph, expression_graph, named_graph
 from tests.support.plans import area_of, header_asset, header_scene, plan_of
-from tests.support.scenes import RGBN, make_request
+from tests.support.scenes import RGBN
 
 AREA = area_of(402000, 5592000, 408000, 5598000)
 UTM32_EAST = {"crs": "EPSG:32632", "transform": Affine(10, 0, 823000, 0, -10, 5606000)}
@@ -395,8 +395,3 @@ def test_the_order_of_scenes_is_that_of_the_mosaic() -> None:
     assert orders["newest"] == ["new", "old"]
     assert all(orders[rule] == ["old", "new"] for rule in ("first", "oldest", "least-cloud", "mean"))
     assert [scene.id for scene in plan_of(*scenes, temporal=("2023-01-01", None)).scenes] == ["new"]
-
-
-def test_the_request_is_what_counts_not_the_file() -> None:
-    """Planning opens nothing: the files of these scenes do not exist."""
-    assert make_plan(make_request("/nowhere.tif"), [header_scene()]).tiles
