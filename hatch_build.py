@@ -20,6 +20,7 @@ ZIG = "ziglang==0.16.0"
 
 FLAGS = (
     "-std=c99", "-O3", "-shared", "-fPIC", "-fvisibility=hidden", "-s",
+    "-Wall", "-Wextra", "-Wno-psabi",
     "-ffp-contract=off",  # a fused multiply-add would round differently on CPUs that have it
 )  # fmt: skip
 

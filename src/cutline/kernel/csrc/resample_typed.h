@@ -2,10 +2,16 @@
 
    A patch is worked row by row: place its pixels in the source, weigh their taps, then sum band by band. */
 
-/* What is known of the pixels of one row of a patch. Offsets count from the first sample of a plane. */
+/* Four neighbours of a row, as they lie in memory and as numbers: GCC's and clang's vectors, whose operations are
+   elementwise and so the same on every CPU. */
+typedef PIXEL NAME(samples) __attribute__((vector_size(4 * sizeof(PIXEL)), aligned(sizeof(PIXEL)), may_alias));
+typedef REAL NAME(four) __attribute__((vector_size(4 * sizeof(REAL))));
+
+/* What is known of the pixels of one row of a patch. */
 typedef struct {
     int count;
     int32_t col[CUTLINE_STEP], row[CUTLINE_STEP]; /* base sample: the one left of and above the point */
+    int32_t at[CUTLINE_STEP];                     /* its place in a plane, where that is inside */
     REAL along[CUTLINE_STEP], down[CUTLINE_STEP]; /* how far the point is from it towards the next, 0 … 1 */
     uint8_t kind[CUTLINE_STEP];
     int uniform;                                  /* every pixel is WHOLE */
@@ -44,17 +50,22 @@ static inline void NAME(cubic_weights)(REAL t, REAL *weight) {
     weight[3] = half * (t3 - t2);
 }
 
+static inline NAME(four) NAME(numbers)(const PIXEL *from) {
+    return __builtin_convertvector(*(const NAME(samples) *)from, NAME(four));
+}
+
 static inline REAL NAME(sum4)(const PIXEL *from, int64_t row_stride, const REAL *across, const REAL *down) {
-    REAL column[4];
-    for (int k = 0; k < 4; k++) column[k] = down[0] * (REAL)from[k];
-    for (int j = 1; j < 4; j++)
-        for (int k = 0; k < 4; k++) column[k] = column[k] + down[j] * (REAL)from[j * row_stride + k];
+    NAME(four) column = NAME(numbers)(from) * down[0];
+    column = column + NAME(numbers)(from + row_stride) * down[1];
+    column = column + NAME(numbers)(from + 2 * row_stride) * down[2];
+    column = column + NAME(numbers)(from + 3 * row_stride) * down[3];
     return ((across[0] * column[0] + across[1] * column[1]) + across[2] * column[2]) + across[3] * column[3];
 }
 
-static inline REAL NAME(sum2)(const PIXEL *from, int64_t row_stride, REAL along, REAL down) {
-    REAL up = (1 - down), left = up * (REAL)from[0] + down * (REAL)from[row_stride];
-    REAL right = up * (REAL)from[1] + down * (REAL)from[row_stride + 1];
+static inline REAL NAME(sum2)(PIXEL upper_left, PIXEL upper_right, PIXEL lower_left, PIXEL lower_right, REAL along,
+                              REAL down) {
+    const REAL left = (1 - down) * (REAL)upper_left + down * (REAL)lower_left;
+    const REAL right = (1 - down) * (REAL)upper_right + down * (REAL)lower_right;
     return (1 - along) * left + along * right;
 }
 
@@ -89,16 +100,24 @@ static void NAME(place_inside)(const cutline_job *job, const double *x, const do
             run->col[i] += run->along[i] >= (REAL)0.5;
             run->row[i] += run->down[i] >= (REAL)0.5;
         }
+    for (int i = 0; i < CUTLINE_STEP; i++) run->at[i] = run->row[i] * (int32_t)job->source.row_stride + run->col[i];
 }
 
 /* Narrow a run that is placed inside by what is wanted and what is valid. */
 static void NAME(narrow)(const cutline_job *job, const uint8_t *wanted, NAME(run) *run) {
     const cutline_raster *source = &job->source;
     run->uniform = 1;
+    if (!source->valid) {
+        for (int i = 0; i < run->count; i++) {
+            run->kind[i] = wanted[i] == 1 ? WHOLE : SKIP;
+            run->uniform &= run->kind[i];
+        }
+        return;
+    }
     for (int i = 0; i < run->count; i++) {
         const int32_t at = run->row[i] * (int32_t)source->cols + run->col[i];
         int kind = wanted[i] == 1 ? WHOLE : SKIP;
-        if (kind && source->valid) {
+        if (kind) {
             const int32_t nearest = job->method == CUTLINE_NEAREST ? at
                 : at + (run->along[i] >= (REAL)0.5) + (run->down[i] >= (REAL)0.5) * (int32_t)source->cols;
             if (!source->valid[nearest]) kind = SKIP;
@@ -176,21 +195,42 @@ static void NAME(sum_nearest)(const cutline_raster *source, const PIXEL *plane, 
 
 static void NAME(sum_bilinear)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run, PIXEL *to) {
     const int64_t stride = source->row_stride;
+    if (run->uniform && run->count == CUTLINE_STEP) { /* gather first, so that the arithmetic runs in vectors */
+        PIXEL a[CUTLINE_STEP], b[CUTLINE_STEP], c[CUTLINE_STEP], d[CUTLINE_STEP];
+        for (int i = 0; i < CUTLINE_STEP; i++) {
+            const PIXEL *from = plane + run->at[i];
+            a[i] = from[0];
+            b[i] = from[1];
+            c[i] = from[stride];
+            d[i] = from[stride + 1];
+        }
+        for (int i = 0; i < CUTLINE_STEP; i++)
+            to[i] = NAME(stored)(NAME(sum2)(a[i], b[i], c[i], d[i], run->along[i], run->down[i]));
+        return;
+    }
     for (int i = 0; i < run->count; i++) {
-        const PIXEL *from = plane + run->row[i] * stride + run->col[i];
-        if (run->uniform || run->kind[i] == WHOLE)
-            to[i] = NAME(stored)(NAME(sum2)(from, stride, run->along[i], run->down[i]));
-        else if (run->kind[i] == PARTIAL)
+        if (run->kind[i] == WHOLE) {
+            const PIXEL *from = plane + run->row[i] * stride + run->col[i];
+            to[i] = NAME(stored)(NAME(sum2)(from[0], from[1], from[stride], from[stride + 1], run->along[i], run->down[i]));
+        } else if (run->kind[i] == PARTIAL) {
             to[i] = NAME(stored)(NAME(sum_valid)(source, plane, run, i));
+        }
     }
 }
 
 static void NAME(sum_cubic)(const cutline_raster *source, const PIXEL *plane, const NAME(run) *run,
                             REAL across[][4], REAL down[][4], PIXEL *to) {
     const int64_t stride = source->row_stride;
+    if (run->uniform && run->count == CUTLINE_STEP) {
+        REAL sum[CUTLINE_STEP];
+        for (int i = 0; i < CUTLINE_STEP; i++)
+            sum[i] = NAME(sum4)(plane + run->at[i] - stride - 1, stride, across[i], down[i]);
+        for (int i = 0; i < CUTLINE_STEP; i++) to[i] = NAME(stored)(sum[i]);
+        return;
+    }
     for (int i = 0; i < run->count; i++) {
         const PIXEL *from = plane + (run->row[i] - 1) * stride + run->col[i] - 1;
-        if (run->uniform || run->kind[i] == WHOLE)
+        if (run->kind[i] == WHOLE)
             to[i] = NAME(stored)(NAME(sum4)(from, stride, across[i], down[i]));
         else if (run->kind[i] == PARTIAL)
             to[i] = NAME(stored)(NAME(sum_valid)(source, plane, run, i));
@@ -202,30 +242,27 @@ static void NAME(sum_cubic)(const cutline_raster *source, const PIXEL *plane, co
 /* The weights along one axis of samples around a point that lies `t` (0 … 1) behind its base sample. Returns how many
    there are; `first` is the place of the first, counted from the base sample. */
 static int NAME(wide_weights)(int method, REAL t, double scale, REAL *weight, int *first) {
-    const REAL shrink = (REAL)scale, reach = (REAL)((method == CUTLINE_CUBIC ? 2.0 : method == CUTLINE_BILINEAR ? 1.0 : 0.5) / scale);
-    const REAL half = (REAL)0.5;
-    const int spread = (int)reach + 2;
-    int count = 0;
-    *first = 0;
-    for (int k = -spread; k <= spread + 1; k++) {
-        REAL away = (REAL)k - t, near = away < 0 ? -away : away, value;
-        if (method == CUTLINE_AVERAGE || method == CUTLINE_MODE) { /* how much of the sample's pixel lies within */
-            REAL low = away - half < -reach ? -reach : away - half, high = away + half > reach ? reach : away + half;
-            value = high - low;
+    const REAL shrink = (REAL)scale, half = (REAL)0.5;
+    const REAL radius = method == CUTLINE_CUBIC ? 2 : method == CUTLINE_BILINEAR ? 1 : half, reach = radius / shrink;
+    const int box = method == CUTLINE_AVERAGE || method == CUTLINE_MODE;
+    /* A box counts samples by how much of their pixel lies in it; the others see sample centres. */
+    const REAL slack = box ? half : 0;
+    const int low = floor_to_int((double)(t - reach - slack)) + 1;
+    int high = -floor_to_int((double)(-t - reach - slack)) - 1;
+    if (high - low >= CUTLINE_WIDEST) high = low + CUTLINE_WIDEST - 1;
+    for (int k = low; k <= high; k++) {
+        const REAL away = (REAL)k - t, d = (away < 0 ? -away : away) * shrink, d2 = d * d, d3 = d2 * d;
+        if (box) {
+            const REAL from = away - half < -reach ? -reach : away - half, to = away + half > reach ? reach : away + half;
+            weight[k - low] = to - from;
         } else if (method == CUTLINE_BILINEAR) {
-            value = 1 - near * shrink;
+            weight[k - low] = 1 - d;
         } else {
-            REAL d = near * shrink, d2 = d * d, d3 = d2 * d;
-            value = d <= 1 ? half * (3 * d3 - 5 * d2 + 2) : d < 2 ? half * (5 * d2 - d3 - 8 * d + 4) : 0;
+            weight[k - low] = d <= 1 ? half * (3 * d3 - 5 * d2 + 2) : half * (5 * d2 - d3 - 8 * d + 4);
         }
-        if (count == 0) {
-            if (value == 0 || (value < 0 && method != CUTLINE_CUBIC)) continue;
-            *first = k;
-        }
-        if (count == CUTLINE_WIDEST) break;
-        weight[count++] = value < 0 && method != CUTLINE_CUBIC ? 0 : value;
     }
-    return count;
+    *first = low;
+    return high - low + 1;
 }
 
 static PIXEL NAME(most_frequent)(PIXEL *values, int count) {
@@ -245,6 +282,37 @@ static PIXEL NAME(most_frequent)(PIXEL *values, int count) {
     return best;
 }
 
+/* The weighted mean of the valid samples under a kernel whose first sample is at (row, col). */
+static REAL NAME(mean_under)(const cutline_raster *source, const PIXEL *plane, int64_t row, int64_t col, int rows, int cols,
+                             const REAL *down, const REAL *across) {
+    const int from = col < 0 ? (int)-col : 0, to = source->cols - col < cols ? (int)(source->cols - col) : cols;
+    REAL sum = 0, weights = 0;
+    for (int j = 0; j < rows; j++) {
+        if (row + j < 0 || row + j >= source->rows) continue;
+        const PIXEL *sample = plane + (row + j) * source->row_stride + col;
+        const uint8_t *valid = source->valid ? source->valid + (row + j) * source->cols + col : 0;
+        REAL row_sum = 0, row_weights = 0;
+        for (int k = from; k < to; k++) {
+            if (valid && !valid[k]) continue;
+            row_sum = row_sum + across[k] * (REAL)sample[k];
+            row_weights = row_weights + across[k];
+        }
+        sum = sum + down[j] * row_sum;
+        weights = weights + down[j] * row_weights;
+    }
+    return sum / weights;
+}
+
+/* The valid samples that a box touches. Returns how many there are. */
+static int NAME(samples_under)(const cutline_raster *source, const PIXEL *plane, int64_t row, int64_t col, int rows, int cols,
+                               PIXEL *found) {
+    int count = 0;
+    for (int64_t r = row < 0 ? 0 : row; r < row + rows && r < source->rows; r++)
+        for (int64_t c = col < 0 ? 0 : col; c < col + cols && c < source->cols; c++)
+            if (!source->valid || source->valid[r * source->cols + c]) found[count++] = plane[r * source->row_stride + c];
+    return count;
+}
+
 static void NAME(sum_wide)(const cutline_job *job, const NAME(run) *run, int64_t target_at) {
     const cutline_raster *source = &job->source;
     REAL across[CUTLINE_WIDEST], down[CUTLINE_WIDEST];
@@ -254,29 +322,14 @@ static void NAME(sum_wide)(const cutline_job *job, const NAME(run) *run, int64_t
         int first_col, first_row;
         const int cols = NAME(wide_weights)(job->method, run->along[i], job->scale_x, across, &first_col);
         const int rows = NAME(wide_weights)(job->method, run->down[i], job->scale_y, down, &first_row);
+        const int64_t row = run->row[i] + first_row, col = run->col[i] + first_col;
         for (int64_t band = 0; band < source->bands; band++) {
             const PIXEL *plane = (const PIXEL *)source->pixels + band * source->band_stride;
             PIXEL *to = (PIXEL *)job->target.pixels + band * job->target.band_stride + target_at + i;
-            REAL sum = 0, weights = 0;
-            int count = 0;
-            for (int j = 0; j < rows; j++) {
-                const int64_t row = run->row[i] + first_row + j;
-                if (row < 0 || row >= source->rows) continue;
-                for (int k = 0; k < cols; k++) {
-                    const int64_t col = run->col[i] + first_col + k;
-                    if (col < 0 || col >= source->cols || (source->valid && !source->valid[row * source->cols + col])) continue;
-                    const PIXEL value = plane[row * source->row_stride + col];
-                    if (job->method == CUTLINE_MODE) {
-                        if (down[j] * across[k] > 0) found[count++] = value;
-                        continue;
-                    }
-                    const REAL weight = down[j] * across[k];
-                    sum = sum + weight * (REAL)value;
-                    weights = weights + weight;
-                }
-            }
-            if (job->method == CUTLINE_MODE) *to = NAME(most_frequent)(found, count);
-            else *to = NAME(stored)(sum / weights);
+            if (job->method == CUTLINE_MODE)
+                *to = NAME(most_frequent)(found, NAME(samples_under)(source, plane, row, col, rows, cols, found));
+            else
+                *to = NAME(stored)(NAME(mean_under)(source, plane, row, col, rows, cols, down, across));
         }
     }
 }
