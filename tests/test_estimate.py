@@ -104,3 +104,12 @@ def test_scenes_that_overlap_can_take_longer() -> None:
     assert three.seconds.low == one.seconds.low
     assert three.seconds.high > 2 * one.seconds.high - 5
     assert three.bytes_max == one.bytes_max
+
+
+def test_metadata_counts_towards_the_size() -> None:
+    """Two thousand scene names, with quotes that GDAL writes as &quot;."""
+    plan = plan_of()
+    names = [f'"scene" {number:05}' for number in range(2000)]
+    many = plan.model_copy(update={"scenes": tuple(plan.scenes[0].model_copy(update={"id": name}) for name in names)})
+    written = " ".join(names).replace('"', "&quot;")
+    assert estimate(many, 1).bytes_max - estimate(plan, 1).bytes_max >= len(written) - len(plan.scenes[0].id)

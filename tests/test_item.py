@@ -16,10 +16,11 @@ import shapely
 from affine import Affine
 
 from cutline.export import Exported, export
-from cutline.item import cog_item, tags_of
+from cutline.item import cog_item
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import BandStatistics, CogReceipt
 from cutline.process import named_graph
+from cutline.tags import tags_of
 from tests.support.plans import header_scene, plan_of
 from tests.support.scenes import make_request, read, texture, write_scene
 from tests.support.stac import assert_valid_item

@@ -8,6 +8,7 @@ from cutline.cog.profile import bytes_bound, raw_bytes
 from cutline.grid import BLOCK, Tiling, level_shapes
 from cutline.models.base import Model
 from cutline.models.plan import ExportPlan
+from cutline.tags import tags_of
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,13 @@ class Prices:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Millions of output samples (pixel x band x scene) that one core renders in a second, worst and best measured.
+    """Millions of output samples (pixel x band x scene) that one core reads, resamples and encodes in a second.
 
-    docs/BENCHMARKS.md has the runs. Worst: cubic, transcendental projections, remote sources; best: bilinear from
-    local files.
+    From docs/BENCHMARKS.md. Worst: wide cubic kernels, DEFLATE of noise, remote sources; best: nearest, local, ZSTD.
     """
 
-    low: float = 1.5
-    high: float = 15.0
+    low: float = 3.0
+    high: float = 60.0
 
 
 _LAMBDA_GB = 3.0
@@ -85,7 +85,7 @@ def estimate(plan: ExportPlan, workers: int) -> Estimate:
         resolution=plan.geobox.resolution,
         raw_bytes=raw_bytes(plan.cog, plan.pixels),
         bytes_max=_bytes_max(plan),
-        seconds=Interval(low=0.2 + core_seconds.low / workers, high=3.0 + core_seconds.high / min(workers, 2)),
+        seconds=Interval(low=0.3 + core_seconds.low / workers, high=4.0 + core_seconds.high / min(workers, 2)),
         aws_cost_usd=_aws_cost(len(plan.tiles), core_seconds),
         warnings=plan.warnings,
     )
@@ -110,15 +110,19 @@ def _bytes_max(plan: ExportPlan) -> int:
 
 
 _HEADER_BYTES = 1 << 16
-"""Directories, GeoKeys and metadata, apart from the block arrays; a WKT and a process graph fit many times"""
+"""Directories, GeoKeys and what GDAL adds, apart from block arrays and our tags; a WKT fits many times"""
+
+_ESCAPED = 6
+"""Bytes of a character in GDAL's XML metadata at most: a quote is &quot;"""
 
 
 def _index_bytes(plan: ExportPlan) -> int:
-    """The block arrays count sparse blocks too."""
+    """The block arrays, which count sparse blocks too, and the tags."""
     planes = len(plan.cog.bands) if plan.cog.planar else 1
     every_block = sum(_blocks(shape) for shape in level_shapes(plan.geobox.shape))
-    graph = sum(len(node.model_dump_json()) for node in plan.graph.values())
-    return every_block * (planes + plan.cog.masked) * 12 + 2 * graph + 512 * len(plan.cog.bands)
+    texts = [*tags_of(plan).values(), *plan.cog.bands]
+    tags = sum(_ESCAPED * len(text.encode()) for text in texts)
+    return every_block * (planes + plan.cog.masked) * 12 + tags + 1024 * len(plan.cog.bands)
 
 
 def _blocks(shape: tuple[int, int]) -> int:

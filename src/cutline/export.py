@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from cutline.cog.assemble import assemble
 from cutline.errors import InternalError, InvalidRequest
 from cutline.imagery import band_statistics, describe_scenes
-from cutline.item import describe_cog, tags_of
+from cutline.item import describe_cog
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import CogReceipt, TileReceipt
 from cutline.models.request import ExportRequest
@@ -35,6 +35,7 @@ from cutline.plan import make_plan
 from cutline.render import Renderer, receipt_name
 from cutline.store.output import check_place, check_sources, item_path, set_aside, undisturbed
 from cutline.store.workspace import Workspace
+from cutline.tags import tags_of
 
 Progress = Callable[[int, int], None]
 """Called with (tiles done, tiles planned)"""

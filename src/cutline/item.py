@@ -27,6 +27,7 @@ from cutline.models.plan import ExportPlan
 from cutline.models.receipt import BandStatistics, CogReceipt
 from cutline.models.scene import Scene
 from cutline.placement import image_crs
+from cutline.tags import process_of
 
 _EXTENSIONS = {
     # prefix of fields: version
@@ -44,18 +45,6 @@ _COMMON_NAMES = frozenset(
 _MEDIA_TYPES = {"GTiff": "image/tiff; application=geotiff", "JP2OpenJPEG": "image/jp2"}
 _SHA2_256 = "1220"
 """Prefix of a multihash: the function, and its 32 bytes of length"""
-
-
-def tags_of(plan: ExportPlan) -> dict[str, str]:
-    """The file's own metadata."""
-    return {
-        "AREA_OR_POINT": "Area",
-        "TIFFTAG_SOFTWARE": plan.engine,
-        "CUTLINE_SCENES": " ".join(scene.id for scene in plan.scenes),
-        "CUTLINE_MOSAIC": plan.reducer,
-        "CUTLINE_RESAMPLING": plan.resampling,
-        "CUTLINE_PROCESS": _graph_json(plan),
-    }
 
 
 def describe_cog(plan: ExportPlan, receipt: CogReceipt, cog: Path) -> Path:
@@ -177,17 +166,12 @@ def _processing(plan: ExportPlan) -> dict[str, Any]:
     name, _, version = plan.engine.partition(" ")
     return {
         "processing:software": {name: version},
-        "processing:expression": {"format": "openeo", "expression": json.loads(_graph_json(plan))},
+        "processing:expression": {"format": "openeo", "expression": process_of(plan)},
         "processing:lineage": (
             f"{len(plan.scenes)} scene(s), mosaic {plan.reducer}, resampled {plan.resampling} "
             f"to {plan.geobox.resolution[0]:g} in {crs_title(image_crs(plan.geobox.crs))}"
         ),
     }
-
-
-def _graph_json(plan: ExportPlan) -> str:
-    graph = {name: node.model_dump(exclude_defaults=True) for name, node in plan.graph.items()}
-    return json.dumps(graph, sort_keys=True, separators=(",", ":"))
 
 
 def _derived_from(scene: Scene) -> dict[str, str]:
