@@ -103,7 +103,7 @@ def test_scenes_that_overlap_can_take_longer() -> None:
     three = estimate(plan_of(*(header_scene(name) for name in "abc"), aoi=area), 1)
     assert three.seconds.low == one.seconds.low
     assert three.seconds.high > 2 * one.seconds.high - 5
-    assert three.bytes_max == one.bytes_max
+    assert three.bytes_max - one.bytes_max < 100  # two more names among the tags
 
 
 def test_metadata_counts_towards_the_size() -> None:
