@@ -54,6 +54,31 @@ def test_pixels_are_gdals_exact_ones(tmp_path: Path, pair: str, method: str, dty
         assert (differs <= _allowed(source, pixels))[:, inner].all()
 
 
+@pytest.mark.parametrize("pair", ["utm to web mercator", "utm to the next zone", "degrees to utm", "the same"])
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic"])
+@pytest.mark.parametrize("zoom", [0.2, 1.4, 3.1, 4.9])
+def test_pixels_stay_exact_when_zooming(tmp_path: Path, pair: str, method: str, zoom: float) -> None:
+    """In, by interpolating; out, by kernels as wide as the output pixels."""
+    crs, transform, target, resolution = CRS_PAIRS[pair]
+    edge = 60 if zoom < 1 else round(150 * zoom)
+    pixels = texture((1, edge, edge + 20), "uint16")
+    scene = write_scene(tmp_path / "scene.tif", pixels, crs=crs, transform=transform)
+    out = tmp_path / "out.tif"
+    done = export(make_request(scene, crs=target, resolution=resolution * zoom, resampling=method), out, workers=1)
+    geobox = done.plan.geobox
+    scale = pixel_scale(next(iter(done.plan.scenes[0].assets.values())), geobox)
+    expected, expected_valid = _oracle(scene, tmp_path / "oracle.tif", geobox, method, scale)
+    values, valid = read(out)
+    off_the_edges = _off_the_edges(_source_coordinates(geobox, crs, transform))
+    np.testing.assert_array_equal(valid[off_the_edges], expected_valid[off_the_edges])
+    inner = _away_from_edges(expected_valid)
+    assert inner.sum() > 5000
+    if method == "nearest":
+        inner &= off_the_edges
+    differs = np.abs(values.astype("f8") - expected.astype("f8"))[:, inner]
+    assert differs.max() <= (0 if method == "nearest" else 1)
+
+
 def _oracle(
     scene: Path, path: Path, geobox: Geobox, method: str, scale: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
