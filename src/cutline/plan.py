@@ -76,6 +76,8 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
         geobox = padded(geobox)
     else:
         _check_given(geobox, area, warnings)
+    if request.aoi is None:  # the scenes end themselves: their outline, known to a tenth of a pixel, must not cut them
+        area = shapely.buffer(area, max(geobox.resolution), join_style="mitre")
     cutline = Cutline(area, geobox)
     pixels = cutline.pixel_count()
     if not pixels:
