@@ -57,47 +57,32 @@
 #define NAME(f) JOIN(f, f64)
 #include "resample_typed.h"
 
+/* Call the instance of f for a type and return 0; or return 1. */
+#define DISPATCH(type, f, ...)                          \
+    switch (type) {                                     \
+    case CUTLINE_U8: JOIN(f, u8)(__VA_ARGS__); break;   \
+    case CUTLINE_I8: JOIN(f, i8)(__VA_ARGS__); break;   \
+    case CUTLINE_U16: JOIN(f, u16)(__VA_ARGS__); break; \
+    case CUTLINE_I16: JOIN(f, i16)(__VA_ARGS__); break; \
+    case CUTLINE_U32: JOIN(f, u32)(__VA_ARGS__); break; \
+    case CUTLINE_I32: JOIN(f, i32)(__VA_ARGS__); break; \
+    case CUTLINE_F32: JOIN(f, f32)(__VA_ARGS__); break; \
+    case CUTLINE_F64: JOIN(f, f64)(__VA_ARGS__); break; \
+    default: return 1;                                  \
+    }                                                   \
+    return 0
+
 int cutline_resample(const cutline_job *job) {
     if (job->method < CUTLINE_NEAREST || job->method > CUTLINE_MODE) return 1;
-    switch (job->type) {
-    case CUTLINE_U8: resample_u8(job); return 0;
-    case CUTLINE_I8: resample_i8(job); return 0;
-    case CUTLINE_U16: resample_u16(job); return 0;
-    case CUTLINE_I16: resample_i16(job); return 0;
-    case CUTLINE_U32: resample_u32(job); return 0;
-    case CUTLINE_I32: resample_i32(job); return 0;
-    case CUTLINE_F32: resample_f32(job); return 0;
-    case CUTLINE_F64: resample_f64(job); return 0;
-    default: return 1;
-    }
+    DISPATCH(job->type, resample, job);
 }
 
 int cutline_halve(const cutline_raster *source, cutline_raster *target, int32_t type, int32_t average) {
-    switch (type) {
-    case CUTLINE_U8: halve_u8(source, target, average); return 0;
-    case CUTLINE_I8: halve_i8(source, target, average); return 0;
-    case CUTLINE_U16: halve_u16(source, target, average); return 0;
-    case CUTLINE_I16: halve_i16(source, target, average); return 0;
-    case CUTLINE_U32: halve_u32(source, target, average); return 0;
-    case CUTLINE_I32: halve_i32(source, target, average); return 0;
-    case CUTLINE_F32: halve_f32(source, target, average); return 0;
-    case CUTLINE_F64: halve_f64(source, target, average); return 0;
-    default: return 1;
-    }
+    DISPATCH(type, halve, source, target, average);
 }
 
 int cutline_summarise(const cutline_raster *source, int64_t band, int32_t type, double *summary) {
-    switch (type) {
-    case CUTLINE_U8: summarise_u8(source, band, summary); return 0;
-    case CUTLINE_I8: summarise_i8(source, band, summary); return 0;
-    case CUTLINE_U16: summarise_u16(source, band, summary); return 0;
-    case CUTLINE_I16: summarise_i16(source, band, summary); return 0;
-    case CUTLINE_U32: summarise_u32(source, band, summary); return 0;
-    case CUTLINE_I32: summarise_i32(source, band, summary); return 0;
-    case CUTLINE_F32: summarise_f32(source, band, summary); return 0;
-    case CUTLINE_F64: summarise_f64(source, band, summary); return 0;
-    default: return 1;
-    }
+    DISPATCH(type, summarise, source, band, summary);
 }
 
 /* Separable: a run of valid samples along the row, then a run of such runs down the column. */
