@@ -114,7 +114,7 @@ def test_padded_halves_exactly_and_grows_by_less_than_a_pixel_of_the_last_level(
     assert len(levels) == len(level_shapes(geobox.shape))
     assert all((2 * coarser[0], 2 * coarser[1]) == finer for finer, coarser in pairwise(levels))
     last = 1 << (len(levels) - 1)
-    assert all(0 <= now - before < last here, before in zip(wider.shape, geobox.shape, strict=True))
+    assert all(0 <= grown - given < last for grown, given in zip(wider.shape, geobox.shape, strict=True))
     assert wider.model_copy(update={"shape": geobox.shape}) == geobox
 
 
