@@ -8,6 +8,7 @@ from cutline.cog.profile import bytes_bound, raw_bytes
 from cutline.grid import BLOCK, Tiling, level_shapes
 from cutline.models.base import Model
 from cutline.models.plan import ExportPlan
+from cutline.placement import choose_overview
 from cutline.tags import tags_of
 
 
@@ -31,7 +32,13 @@ class Throughput:
 
     low: float = 3.0
     high: float = 60.0
+    read_low: float = 10.0
+    """Millions of source samples that are read and decoded in a second"""
+    read_high: float = 150.0
 
+
+_MANY = 16.0
+"""Source pixels an output pixel: more than any scene with overviews asks for"""
 
 _LAMBDA_GB = 3.0
 _COLD_START_SECONDS = (0.5, 4.0)
@@ -87,16 +94,37 @@ def estimate(plan: ExportPlan, workers: int) -> Estimate:
         bytes_max=_bytes_max(plan),
         seconds=Interval(low=0.3 + core_seconds.low / workers, high=4.0 + core_seconds.high / min(workers, 2)),
         aws_cost_usd=_aws_cost(len(plan.tiles), core_seconds),
-        warnings=plan.warnings,
+        warnings=plan.warnings + _warnings(plan),
     )
 
 
 def _core_seconds(plan: ExportPlan) -> Interval:
-    """Every tile reads at least one scene, and at most all that touch it."""
+    """Every tile reads at least one scene and at most all that touch it, at the resolution of some overview."""
     samples = plan.pixels * max(len(plan.bands), 1) / 1e6
-    scenes = sum(len(tile.scenes) for tile in plan.tiles) / max(len(plan.tiles), 1)
+    scenes = max(sum(len(tile.scenes) for tile in plan.tiles) / max(len(plan.tiles), 1), 1.0)
+    source = source_pixels(plan)
     rate = Throughput()
-    return Interval(low=samples / rate.high, high=samples * max(scenes, 1.0) / rate.low + 0.05 * len(plan.tiles))
+    low = samples / rate.high + samples * min(source) / rate.read_high
+    high = samples * scenes * (1 / rate.low + max(source) / rate.read_low)
+    return Interval(low=low, high=high + 0.05 * len(plan.tiles))
+
+
+def _warnings(plan: ExportPlan) -> tuple[str, ...]:
+    gigapixels = plan.pixels * max(source_pixels(plan)) / 1e9
+    if max(source_pixels(plan)) < _MANY or gigapixels < 1:
+        return ()
+    return (f"scenes without overviews: about {gigapixels:.3g} billion of their pixels are read",)
+
+
+def source_pixels(plan: ExportPlan) -> list[float]:
+    """For each scene, how many pixels of its files are read for one of the output: more than a few where it lacks
+    overviews."""
+    found = []
+    for scene in plan.scenes:
+        used = {band.asset for band in scene.bands if band.name in plan.bands}
+        scales = [choose_overview(scene.assets[key], plan.geobox)[1] for key in used]
+        found.append(max(1 / (across * down) for across, down in scales))
+    return found
 
 
 def _bytes_max(plan: ExportPlan) -> int:

@@ -137,6 +137,18 @@ def pixel_scale(asset: Asset, geobox: Geobox) -> tuple[float, float]:
     return across, down
 
 
+def choose_overview(asset: Asset, geobox: Geobox) -> tuple[int | None, tuple[float, float]]:
+    """The coarsest overview that is still no coarser than the output (None: the file itself), and how many output
+    pixels one of its pixels is wide and high. By asset and output grid alone, never by window."""
+    across, down = pixel_scale(asset, geobox)
+    coarsest = (1 + 1e-6) / max(across, down)
+    fitting = [index for index, decimation in enumerate(asset.overviews) if decimation <= coarsest]
+    if not fitting:
+        return None, (across, down)
+    decimation = asset.overviews[fitting[-1]]
+    return fitting[-1], (decimation * across, decimation * down)
+
+
 def _pixel_sides(asset: Asset, crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The upper and the left side of some of the asset's pixels in ``crs``, each as rows dx and dy.
 

@@ -21,7 +21,7 @@ from cutline.grid import BLOCK, Cutline, Tiling, padded
 from cutline.imagery.mosaic import check_bands, order_scenes, within
 from cutline.models.grid import Geobox
 from cutline.models.plan import CogSpec, ExportPlan, Reducer, TilePlan
-from cutline.models.request import ExportRequest, MosaicRule, OutputRequest
+from cutline.models.request import ExportRequest, MosaicRule, OutputRequest, Resampling
 from cutline.models.scene import Band, Scene
 from cutline.placement import box_of, is_across_180, reach
 from cutline.plan_grid import area_in, choose_geobox
@@ -71,7 +71,9 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
     compiled = _compiled(request, scenes)
     geobox, lonlat = choose_geobox(request, compiled.scenes, compiled.process.inputs, warnings)
     area, across_180 = area_in(geobox.crs, lonlat, geobox.resolution), is_across_180(lonlat)
-    cog = _cog_spec(request.output, compiled, _is_packed(request.output))
+    resampling = _resampling(request.output, compiled)
+    cog = _cog_spec(request.output, compiled, _is_packed(request.output), resampling)
+    _warn_of_losses(request.output, compiled, warnings)
     if request.output.geobox is None:
         geobox = padded(geobox)
     else:
@@ -98,7 +100,7 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
         stored=compiled.stored,
         dtype=compiled.dtype,
         packed=_is_packed(request.output),
-        resampling=request.output.resampling,
+        resampling=resampling,
         geobox=geobox,
         area=json.loads(shapely.to_geojson(lonlat)),
         across_180=across_180,
@@ -166,7 +168,38 @@ def _is_packed(output: OutputRequest) -> bool:
     return output.scale is not None or output.offset is not None
 
 
-def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool) -> CogSpec:
+def _resampling(output: OutputRequest, compiled: Compiled) -> Resampling:
+    """As asked for; else bilinear, but nearest where numbers stand for classes, which nothing lies between."""
+    names = compiled.process.inputs
+    used = (
+        (scene, scene.assets[band.asset]) for scene in compiled.scenes for band in scene.bands if band.name in names
+    )
+    for scene, asset in used:
+        if asset.palette:
+            if output.resampling not in {None, "nearest", "mode"}:
+                raise InvalidRequest(
+                    f"scene {scene.id} has a palette: its numbers are classes, which {output.resampling} would mix; "
+                    "choose --resampling nearest or mode",
+                    pointer="/output/resampling",
+                )
+            return output.resampling or "nearest"
+    return output.resampling or "bilinear"
+
+
+def _warn_of_losses(output: OutputRequest, compiled: Compiled, warnings: list[str]) -> None:
+    """Of a --dtype that cannot hold what comes out."""
+    if output.dtype is None or np.dtype(output.dtype).kind == "f" or _is_packed(output):
+        return
+    natural = np.dtype(compiled.dtype if compiled.stored else compiled.process.dtype)
+    if natural.kind == "f":
+        warnings.append(
+            f"values are rounded to whole numbers and clipped to {output.dtype}; --scale packs them without that loss"
+        )
+    elif not np.can_cast(natural, output.dtype):
+        warnings.append(f"values beyond what {output.dtype} holds are clipped; --stretch or --scale fits them in")
+
+
+def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool, resampling: Resampling) -> CogSpec:
     process = compiled.process
     dtype = output.dtype or (compiled.dtype if compiled.stored else process.dtype)
     is_float = np.dtype(dtype).kind == "f"
@@ -184,7 +217,7 @@ def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool) -> CogSpe
         nodata=nodata,
         masked=nodata is None,
         planar=len(process.outputs) > PLANAR_ABOVE_BANDS,
-        overview="nearest" if output.resampling in {"nearest", "mode"} or _is_truth(compiled) else "average",
+        overview="nearest" if resampling in {"nearest", "mode"} or _is_truth(compiled) else "average",
         scale=scale,
         offset=offset,
     )

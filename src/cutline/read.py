@@ -17,13 +17,14 @@ from rasterio.io import DatasetReader
 from cutline.errors import CutlineError, SourceUnavailable
 from cutline.imagery import environment, open_asset
 from cutline.imagery.hrefs import shown
+from cutline.imagery.masks import excluded
 from cutline.imagery.reader import identify
 from cutline.kernel import Image, resample
 from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset, Band, Mask, Scene
-from cutline.placement import box_of, pixel_scale, reach, wrap_width
+from cutline.placement import box_of, choose_overview, pixel_scale, reach, wrap_width
 
 _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 """Methods that may start from an overview: the others promise values that stand in the file itself"""
@@ -72,7 +73,8 @@ class SceneReader:
         """The plan's bands on ``geobox`` where ``wanted`` (rows, cols): (bands, rows, cols) of the plan's dtype, and
         where they are wanted and valid.
 
-        A pixel is valid where every asset has data and the mask, if there is one, does not object.
+        A pixel is valid where every asset has data and the mask, if there is one, does not object. An asset has data
+        where all of the bands read do; where bands are only copied, where any does, and a band's gaps stay gaps.
         Raises SourceUnavailable, naming the scene, where a file cannot be read or is no longer what was planned.
         """
         values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
@@ -80,7 +82,8 @@ class SceneReader:
         for key in dict.fromkeys(band.asset for band in self._bands):
             places = [place for place, band in enumerate(self._bands) if band.asset == key]
             indexes = [self._bands[place].index for place in places]
-            pixels, valid = self._resample(key, indexes, geobox, self._plan.resampling, valid)
+            asset = self.scene.assets[key]
+            pixels, valid = self._resample(asset, indexes, geobox, self._plan.resampling, valid)
             for place, band_pixels in zip(places, pixels, strict=True):
                 values[place] = band_pixels if self._plan.stored else _physical(band_pixels, self._bands[place])
         if self.scene.mask is not None and valid.any():
@@ -88,25 +91,26 @@ class SceneReader:
         return values, valid
 
     def _masked(self, mask: Mask, geobox: Geobox, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        pixels, known = self._resample(mask.asset, [mask.index], geobox, "nearest", wanted)
-        classes = pixels[0]
-        bits = sum(1 << bit for bit in mask.bits)
-        bad = np.isin(classes, mask.values)
-        if bits:
-            bad |= (classes.astype(np.int64) & bits) != 0
-        return bad & known
+        asset = self.scene.assets[mask.asset]
+        # Its nodata is a class like any other; what matters is whether the pixel lies in the file.
+        plain = asset.model_copy(update={"validity": "all", "nodata": None})
+        classes, known = self._resample(plain, [mask.index], geobox, "nearest", wanted)
+        return excluded(mask, classes[0]) & known
 
     def _resample(
-        self, key: str, indexes: list[int], geobox: Geobox, method: Resampling, wanted: NDArray[np.bool_]
+        self, asset: Asset, indexes: list[int], geobox: Geobox, method: Resampling, wanted: NDArray[np.bool_]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        asset = self.scene.assets[key]
-        overview = _overview(asset, self._plan.geobox) if method in _OVERVIEWED else None
+        if method in _OVERVIEWED:
+            overview, scale = choose_overview(asset, self._plan.geobox)
+        else:
+            overview, scale = None, pixel_scale(asset, self._plan.geobox)
         with _told(self.scene, asset), environment():
             image = Image(
                 dataset=self._files.get(asset, overview),
                 asset=asset,
-                scale=_scale(asset, overview, self._plan.geobox),
+                scale=scale,
                 world=wrap_width(asset.crs),
+                every_band=not self._plan.stored,
             )
             return resample(image, indexes, geobox, method, wanted)
 
@@ -115,20 +119,6 @@ def _named(scene: Scene, name: str) -> Band:
     band = scene.band(name)
     assert band is not None, f"the plan promised band {name} in scene {scene.id}"  # noqa: S101 - planned so
     return band
-
-
-def _overview(asset: Asset, geobox: Geobox) -> int | None:
-    """The coarsest overview that is still no coarser than the output: by asset and resolution, never by window."""
-    across = 1 / max(pixel_scale(asset, geobox))
-    fitting = [index for index, decimation in enumerate(asset.overviews) if decimation <= across * (1 + 1e-6)]
-    return fitting[-1] if fitting else None
-
-
-def _scale(asset: Asset, overview: int | None, geobox: Geobox) -> tuple[float, float]:
-    """Output pixels that a pixel of the asset (or of its overview) is wide and high."""
-    across, down = pixel_scale(asset, geobox)
-    decimation = 1 if overview is None else asset.overviews[overview]
-    return decimation * across, decimation * down
 
 
 def _physical(pixels: NDArray[Any], band: Band) -> NDArray[np.floating[Any]]:

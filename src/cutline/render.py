@@ -125,9 +125,16 @@ def _stored(values: NDArray[Any], valid: NDArray[np.bool_], plan: ExportPlan) ->
         known = np.isfinite(stored) & valid
     else:
         stored, known = _as_integers(values, dtype), valid
-    if spec.nodata is not None:
+    if spec.nodata is not None and not _is_nodata_already(plan):
         stored = np.where(is_empty(stored, spec), beside_nodata(spec), stored)
     return np.where(known, stored, empty_value(spec)), valid
+
+
+def _is_nodata_already(plan: ExportPlan) -> bool:
+    """Whether the files copied from use the very same nodata: then it is no value of theirs that must step aside."""
+    used = {band.asset for scene in plan.scenes for band in scene.bands if band.name in plan.bands}
+    nodata = {asset.nodata for scene in plan.scenes for key, asset in scene.assets.items() if key in used}
+    return plan.stored and nodata == {plan.cog.nodata}
 
 
 def _as_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -93,6 +93,7 @@ def read_header(href: str) -> Header:
             validity=validity,
             nodata=nodata,
             alpha=alpha,
+            palette=ColorInterp.palette in dataset.colorinterp,
             overviews=_overviews(dataset),
             identity=identity,
         )

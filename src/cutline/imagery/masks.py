@@ -1,10 +1,12 @@
-"""Which band of a scene is its mask."""
+"""Which band of a scene is its mask, and what that says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutline.errors import InvalidRequest, InvalidScene
 from cutline.imagery.header import Header
@@ -12,6 +14,14 @@ from cutline.models.request import MaskRequest
 from cutline.models.scene import Band, Mask
 
 MASK = "/source/mask"
+
+
+def excluded(mask: Mask, classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which pixels of a mask's band say "do not use", whatever its file calls nodata."""
+    excluded = np.isin(classes, mask.values)
+    if mask.bits:
+        excluded |= (classes.astype(np.int64) & sum(1 << bit for bit in mask.bits)) != 0
+    return excluded
 
 
 def find_mask(

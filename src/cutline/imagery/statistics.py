@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from cutline.errors import CutlineError, InvalidScene
+from cutline.imagery.masks import excluded
 from cutline.imagery.reader import reading
 from cutline.models.scene import Asset, Band, Mask, Scene, Stretch
 
@@ -82,9 +83,7 @@ def _masked(mask_asset: Asset, mask: Mask, asset: Asset, shape: Shape) -> Valid:
     mask_shape = _decimated(mask_asset.shape, MASK_LONG_SIDE)
     with reading(mask_asset, overview=_overview(mask_asset, mask_shape)) as dataset:
         stored = _read(dataset, mask.index, mask_shape)
-    ruled_out = np.isin(stored, mask.values)
-    if mask.bits:
-        ruled_out |= (stored.astype(np.int64) & sum(1 << bit for bit in mask.bits)) != 0
+    ruled_out = excluded(mask, stored)
     x, y = _centres(asset, shape)
     if mask_asset.crs != asset.crs:
         x, y = pyproj.Transformer.from_crs(asset.crs, mask_asset.crs, always_xy=True).transform(x, y)

@@ -40,6 +40,8 @@ class Image:
     """Output pixels that one of its pixels is wide and high; by asset and output grid, never by window"""
     world: float
     """How far to the right its CRS begins the world again; 0 where it never does"""
+    every_band: bool = True
+    """A pixel holds data where all bands that are read do; else where any does, and the gaps of a band stay gaps"""
 
 
 def resample(
@@ -50,7 +52,8 @@ def resample(
     Returns (bands, rows, cols) of the file's dtype, and (rows, cols) that is True where the file has data; what is
     stored elsewhere means nothing. nearest: the pixel that holds the point. bilinear, cubic (Keys, a = -1/2): from the
     2x2 or 4x4 pixels around; where some of these have no data, from the valid ones of the nearest four; widened when
-    the output is coarser. average, mode: of the pixels under an output pixel. Valid is what the nearest pixel is.
+    the output is coarser. average, mode: of the pixels under an output pixel. Valid is what the nearest pixel is, in
+    every band or in any as the image says.
     Raises rasterio.errors.RasterioIOError where the file cannot be read.
     """
     dataset = image.dataset
@@ -86,7 +89,28 @@ class _Sampler:
 
     def fill(self, values: Pixels, state: NDArray[np.uint8], found: NDArray[np.void], window: Window) -> None:
         """Read the window and run the loops over its patches."""
-        source, valid = self._read(window)
+        pixels, valid = self._read(window)
+        if valid is None or valid.ndim == 2:
+            self._run(values, state, found, window, (pixels, valid))
+            return
+        states = [state.copy() for _ in pixels]
+        for band, own in enumerate(states):
+            one = slice(band, band + 1)
+            self._run(values[one], own, found, window, (pixels[one], np.ascontiguousarray(valid[band])))
+        state[np.any([own == WRITTEN for own in states], axis=0)] = WRITTEN
+        for band, own in zip(values, states, strict=True):
+            band[(state == WRITTEN) & (own != WRITTEN)] = self._gap
+
+    def _run(
+        self,
+        values: Pixels,
+        state: NDArray[np.uint8],
+        found: NDArray[np.void],
+        window: Window,
+        read: tuple[Pixels, Flags | None],
+    ) -> None:
+        """The loops over some patches, from a window that was read: its pixels and their validity."""
+        source, valid = read
         for _ in range(self._halvings):
             source, valid = halve(source, np.ones(source.shape[1:], np.bool_) if valid is None else valid, "average")
         if self._halvings:
@@ -119,21 +143,32 @@ class _Sampler:
         (row, height), (col, width) = span
         return Window(col, row, width, height)
 
-    def _read(self, window: Window) -> tuple[Pixels, Flags | None]:
-        """The window's pixels, and which of them hold data: None where all do."""
+    @property
+    def _gap(self) -> float:
+        """What stands in a band that has no data where others have: what the file itself has there."""
+        return math.nan if self._image.asset.nodata is None else self._image.asset.nodata
+
+    def _read(self, window: Window) -> tuple[Pixels, NDArray[np.bool_] | None]:
+        """The window's pixels, and which of them hold data: (rows, cols), (bands, rows, cols) where bands differ in
+        that and may, None where all do."""
         dataset, asset = self._image.dataset, self._image.asset
         pixels = dataset.read(self._indexes, window=window)
-        valid: Flags | None = None
         if asset.validity == "nodata" and asset.nodata is not None:
-            valid = (~np.isnan(pixels) if math.isnan(asset.nodata) else pixels != asset.nodata).any(axis=0)
+            known = ~np.isnan(pixels) if math.isnan(asset.nodata) else pixels != asset.nodata
         elif asset.validity == "alpha" and asset.alpha is not None:
-            valid = dataset.read(asset.alpha, window=window) != 0
+            known = dataset.read([asset.alpha], window=window) != 0
         elif asset.validity == "mask":
-            valid = dataset.read_masks(self._indexes[0], window=window) != 0
+            known = dataset.read_masks(self._indexes[:1], window=window) != 0
+        else:
+            known = np.ones((1, 1, 1), np.bool_)
         if pixels.dtype.kind == "f":
-            finite = np.isfinite(pixels).all(axis=0)
-            valid = finite if valid is None else valid & finite
-        return pixels, None if valid is None or valid.all() else valid
+            known = known & np.isfinite(pixels)
+        if known.all():
+            return pixels, None
+        everywhere = known.all(axis=0)
+        if self._image.every_band or np.array_equal(everywhere, known.any(axis=0)):
+            return pixels, np.ascontiguousarray(everywhere)
+        return pixels, known
 
 
 def _rest_of(scale: tuple[float, float], method: Resampling) -> tuple[int, tuple[float, float]]:

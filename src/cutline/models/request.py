@@ -63,7 +63,8 @@ class OutputRequest(Model):
     """Units of the CRS per pixel"""
     geobox: Geobox | None = None
     """An exact grid (``--like``); excludes crs and resolution"""
-    resampling: Resampling = "bilinear"
+    resampling: Resampling | None = None
+    """None: bilinear, but nearest for classes"""
     profile: ProfileName = "deflate"
     dtype: str | None = None
     scale: float | None = None

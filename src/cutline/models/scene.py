@@ -31,6 +31,8 @@ class Asset(Model):
     nodata: float | None = None
     alpha: int | None = None
     """1-based position of the alpha band, which is never a data band; 0 there means no data"""
+    palette: bool = False
+    """Its numbers stand for classes or colours: between two of them lies nothing"""
     overviews: tuple[int, ...] = ()
     """Decimation factors, ascending"""
     identity: str | None = None
