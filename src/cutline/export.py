@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from cutline.cog.assemble import assemble
 from cutline.errors import InternalError, InvalidRequest
-from cutline.imagery import band_statistics, describe_scenes
+from cutline.imagery import describe_scenes, with_stretch
 from cutline.item import describe_cog
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import CogReceipt, TileReceipt
@@ -33,7 +33,7 @@ from cutline.models.request import ExportRequest
 from cutline.models.scene import Scene, Stretch
 from cutline.plan import make_plan
 from cutline.render import Renderer, receipt_name
-from cutline.store.output import check_place, check_sources, item_path, set_aside, undisturbed
+from cutline.store.output import alone, check_place, check_sources, item_path, set_aside, undisturbed
 from cutline.store.workspace import Workspace
 from cutline.tags import tags_of
 
@@ -62,7 +62,7 @@ def plan_request(request: ExportRequest, *, edge: int | None = None, statistics:
     scenes = describe_scenes(request.source)
     if request.source.stretch is not None:
         percentiles = request.source.stretch
-        scenes = tuple(band_statistics(scene, percentiles) if statistics else _stretched(scene) for scene in scenes)
+        scenes = tuple(with_stretch(scene, percentiles) if statistics else _stretched(scene) for scene in scenes)
     return make_plan(request, scenes, edge=edge)
 
 
@@ -83,22 +83,24 @@ def export(
     """Write ``out`` (a COG) and its STAC item beside it; either both are whole or neither is there.
 
     ``workers``: processes, 0 for one a core. ``work``: a folder for segments that outlives the export, so that other
-    exports can use them; by default one beside ``out`` that ends with it.
+    exports can use them; by default one beside ``out`` that ends with it. Raises Conflict where ``out`` is being
+    exported already.
     """
     started = time.monotonic()
     folder = work or out.with_name(f".{out.name}.cutline")
     check_place(out)
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"{folder} is a file; the work folder has to be a folder")
-    plan = plan_request(request, edge=edge)
-    check_sources(out, _hrefs(plan))
-    workspace = Workspace(folder)
-    receipts, reused = render_tiles(plan, workspace, workers or os.cpu_count() or 1, progress)
-    with set_aside(out) as aside:
-        receipt = assemble(plan, receipts, workspace, aside, tags_of(plan))
-        describe_cog(plan, receipt, aside)
-    if work is None:
-        shutil.rmtree(folder, ignore_errors=True)
+    with alone(out):
+        plan = plan_request(request, edge=edge)
+        check_sources(out, _hrefs(plan))
+        workspace = Workspace(folder)
+        receipts, reused = render_tiles(plan, workspace, workers or os.cpu_count() or 1, progress)
+        with set_aside(out) as aside:
+            receipt = assemble(plan, receipts, workspace, aside, tags_of(plan))
+            describe_cog(plan, receipt, aside)
+        if work is None:
+            shutil.rmtree(folder, ignore_errors=True)
     receipt = receipt.model_copy(update={"href": str(out)})
     return Exported(plan, receipt, item_path(out), reused, time.monotonic() - started)
 

@@ -12,7 +12,7 @@ from rasters import describe, make_raster, only
 from website import Site
 
 from cutline.errors import InvalidScene, SourceUnavailable
-from cutline.imagery import band_statistics, environment, open_asset, reading
+from cutline.imagery import environment, open_asset, reading, with_stretch
 from cutline.store.web import RangeFile
 
 VRT = """<VRTDataset rasterXSize="60" rasterYSize="40"><SRS>EPSG:32633</SRS>
@@ -103,7 +103,7 @@ def test_redirects_are_refused_whenever_they_come(site: Site, content: bytes, fi
     site.redirects["a.tif"] = f"{site.url}/secret.tif"
     site.redirect_when = lambda path, nth: nth >= first_redirected
     with pytest.raises((InvalidScene, SourceUnavailable)):
-        band_statistics(only(f"{site.url}/a.tif"), (2, 98))
+        with_stretch(only(f"{site.url}/a.tif"), (2, 98))
     assert not [path for _, path in site.requests if path == "secret.tif"]
 
 

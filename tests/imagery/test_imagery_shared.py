@@ -10,7 +10,7 @@ from rasters import describe, masked, only
 from shapely.geometry import shape
 
 from cutline.errors import CutlineError, InvalidScene, UnsupportedCRS
-from cutline.imagery import band_statistics, check_bands, reading
+from cutline.imagery import check_bands, reading, with_stretch
 
 IMAGERY = Path(__file__).parents[3] / "shared/data/imagery"
 pytestmark = pytest.mark.skipif(not IMAGERY.is_dir(), reason="the shared test imagery is not on this machine")
@@ -99,7 +99,7 @@ def test_landsat_with_its_quality_mask() -> None:
     files = {"red": "SR_B4", "nir": "SR_B5", "qa": "QA_PIXEL"}
     scene = only({band: IMAGERY / f"{stem}{end}.TIF" for band, end in files.items()}, mask=masked("qa", bits=(3, 4)))
     assert scene.id == "LC08_L2SP_008059_20191201_20200825_02_T1"
-    stretched = band_statistics(scene, (2, 98))
+    stretched = with_stretch(scene, (2, 98))
     assert all(band.stretch and 5000 < band.stretch.low < band.stretch.high < 40000 for band in stretched.bands)
 
 
@@ -121,4 +121,4 @@ def test_scenes_of_three_crs_share_their_bands() -> None:
 def test_damage_is_found_when_pixels_are_read() -> None:
     scene = only(IMAGERY / "odd/corrupt.tif")
     with pytest.raises(InvalidScene, match=r"scene corrupt: .*damaged"):
-        band_statistics(scene, (2, 98))
+        with_stretch(scene, (2, 98))

@@ -10,14 +10,14 @@ from affine import Affine
 from rasters import UTM33, make_raster, masked, only, stack
 
 from cutline.errors import InvalidScene
-from cutline.imagery import band_statistics
+from cutline.imagery import with_stretch
 from cutline.models.scene import Scene, Stretch
 
 WHOLE = (0.0, 100.0)
 
 
 def ends(scene: Scene, percentiles: tuple[float, float] = WHOLE) -> list[tuple[float, float]]:
-    stretches = [band.stretch for band in band_statistics(scene, percentiles).bands]
+    stretches = [band.stretch for band in with_stretch(scene, percentiles).bands]
     return [(stretch.low, stretch.high) for stretch in stretches if stretch]
 
 
@@ -71,14 +71,14 @@ def test_a_mask_of_another_resolution_and_extent(tmp_path: Path, crs: str) -> No
 
 
 def test_a_constant_band_does_not_divide_by_nothing(tmp_path: Path) -> None:
-    scene = band_statistics(only(make_raster(tmp_path / "a.tif", pixels=stack(1))), (2, 98))
+    scene = with_stretch(only(make_raster(tmp_path / "a.tif", pixels=stack(1))), (2, 98))
     assert scene.bands[0].stretch == Stretch(low=1.0, high=2.0)
 
 
 def test_nothing_valid(tmp_path: Path) -> None:
     path = make_raster(tmp_path / "a.tif", pixels=np.zeros((1, 40, 60), np.uint8), nodata=0)
     with pytest.raises(InvalidScene, match="scene a: band b1 has no valid pixel"):
-        band_statistics(only(path), (2, 98))
+        with_stretch(only(path), (2, 98))
 
 
 def test_a_large_scene_is_sampled_the_same_every_time(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from cutline.imagery.mosaic import check_bands, common_bands, order_scenes, with
 from cutline.imagery.notation import MaskValues, parse_mask_values, parse_scene
 from cutline.imagery.reader import open_asset, reading
 from cutline.imagery.scenes import describe_scenes
-from cutline.imagery.statistics import band_statistics
+from cutline.imagery.stretch import with_stretch
 
 __all__ = [
     "MaskValues",
-    "band_statistics",
     "check_bands",
     "common_bands",
     "describe_scenes",
@@ -19,5 +18,6 @@ __all__ = [
     "parse_mask_values",
     "parse_scene",
     "reading",
+    "with_stretch",
     "within",
 ]

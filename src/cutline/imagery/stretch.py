@@ -23,7 +23,7 @@ Valid = NDArray[np.bool_]
 Shape = tuple[int, int]
 
 
-def band_statistics(scene: Scene, percentiles: tuple[float, float]) -> Scene:
+def with_stretch(scene: Scene, percentiles: tuple[float, float]) -> Scene:
     """``scene`` with the stretch of every band: ``percentiles`` (0..100) of its valid pixels, in physical values.
 
     The whole scene counts, whatever the AOI, so that exports of neighbouring areas match. Always the same pixels are
