@@ -185,7 +185,7 @@ def test_no_prj(vector):
     lonlat = vector("a.shp", shapely.box(10, 20, 11, 21), driver="ESRI Shapefile", crs=None)
     assert codes(check_aoi(lonlat)[1]) == ["assumed-lonlat"]
     metres = vector("b.shp", shapely.box(5e5, 0, 6e5, 1e5), driver="ESRI Shapefile", crs=None)
-    with pytest.raises(InvalidGeometry, match=r"names no CRS.*--crs"):
+    with pytest.raises(InvalidGeometry, match=r"names no CRS.*--aoi-crs"):
         read_aoi(metres)
     assert read_aoi(metres, crs="EPSG:32633").report.features == 1
 
@@ -194,14 +194,14 @@ def test_no_prj(vector):
 def test_garbage_prj(vector, words):
     path = vector("a.shp", shapely.box(10, 20, 11, 21), driver="ESRI Shapefile")
     path.with_suffix(".prj").write_text(words)
-    with pytest.raises((InvalidGeometry, UnsupportedCRS), match="--crs"):
+    with pytest.raises((InvalidGeometry, UnsupportedCRS), match="--aoi-crs"):
         read_aoi(path)
     assert read_aoi(path, crs="EPSG:4326").geometry.area == pytest.approx(1.0)
 
 
 def test_lying_prj(vector):
     path = vector("a.shp", shapely.box(10, 20, 11, 21), driver="ESRI Shapefile", crs="EPSG:3857")
-    with pytest.raises(InvalidGeometry, match=r"look like degrees.*--crs EPSG:4326"):
+    with pytest.raises(InvalidGeometry, match=r"look like degrees.*--aoi-crs EPSG:4326"):
         read_aoi(path)
     assert read_aoi(path, crs="EPSG:4326").geometry.area == pytest.approx(1.0)
     assert codes(check_aoi(path, crs="EPSG:3857")[1]) == ["degrees-as-metres"]

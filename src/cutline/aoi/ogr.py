@@ -139,7 +139,7 @@ def _complaints(kind: Kind, where: str | None = None) -> Iterator[None]:
     except package.errors.CRSError as error:
         raise refusal(
             "unreadable-crs",
-            "the coordinate reference system of the file cannot be understood; name the right one with --crs",
+            "the coordinate reference system of the file cannot be understood; name the right one with --aoi-crs",
         ) from error
     except UnicodeDecodeError as error:
         raise refusal("not-utf-8", "the file's text is not UTF-8; save it as UTF-8") from error

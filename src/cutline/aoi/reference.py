@@ -29,7 +29,7 @@ def decide(stated: str | None, given: str | None, bounds: Bounds, findings: Find
             raise refusal(
                 "no-crs",
                 f"the file names no CRS and its coordinates ({_spell(bounds)}) are no longitudes and latitudes; "
-                "name the CRS with --crs",
+                "name the CRS with --aoi-crs",
             )
         findings.add("warning", "assumed-lonlat", f"the file names no CRS; its numbers fit {LONLAT} and are taken so")
         return parse_crs(LONLAT)
@@ -85,12 +85,12 @@ def _stated_or_none(crs: str) -> pyproj.CRS | None:
 
 def _usable(crs: pyproj.CRS) -> pyproj.CRS:
     if not (crs.is_geographic or crs.is_projected):
-        raise refusal("unsupported-crs", f"{crs.name} does not say where on Earth it is; name the CRS with --crs")
+        raise refusal("unsupported-crs", f"{crs.name} does not say where on Earth it is; name the CRS with --aoi-crs")
     return crs
 
 
 def unreadable() -> Refusal:
-    return refusal("unreadable-crs", "the file's CRS cannot be understood; name the right one with --crs")
+    return refusal("unreadable-crs", "the file's CRS cannot be understood; name the right one with --aoi-crs")
 
 
 def _fits(bounds: Bounds) -> bool:
@@ -107,7 +107,7 @@ def _check_degrees(bounds: Bounds) -> None:
     if max(map(abs, bounds)) > METRES:
         raise refusal(
             "metres",
-            f"coordinates look like metres ({where}), not longitudes and latitudes; name their CRS with --crs",
+            f"coordinates look like metres ({where}), not longitudes and latitudes; name their CRS with --aoi-crs",
         )
     if _fits((south, west, north, east)):
         raise refusal(
@@ -123,7 +123,7 @@ def _suspect(crs: pyproj.CRS, findings: Findings, *, certain: bool) -> None:
     # under a wrong label. Only a user who names the CRS can mean it.
     message = f"the numbers look like degrees, but the unit of {name(crs)} is the {crs.axis_info[0].unit_name}"
     if certain:
-        raise refusal("degrees-as-metres", f"{message}; for longitudes and latitudes use --crs {LONLAT}")
+        raise refusal("degrees-as-metres", f"{message}; for longitudes and latitudes use --aoi-crs {LONLAT}")
     findings.add("warning", "degrees-as-metres", message)
 
 
