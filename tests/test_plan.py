@@ -116,6 +116,7 @@ WARNINGS: dict[str, tuple[dict[str, Any], str | None]] = {
     "nothing": ({"aoi": AREA}, None),
     "as fine as the scenes": ({"aoi": AREA, "resolution": 10.0}, None),
     "coarser": ({"aoi": AREA, "resolution": 40.0}, None),
+    "rounded by us": ({"aoi": AREA, "crs": "EPSG:3857"}, None),
     "finer": ({"aoi": AREA, "resolution": 4.0}, "finer than the scenes' 10"),
     "a part uncovered": ({"aoi": area_of(405000, 5592000, 415000, 5598000)}, "cover 50.0% of the area"),
     "a sliver uncovered": ({"aoi": area_of(402000, 5592000, 410001, 5598000)}, None),

@@ -39,7 +39,7 @@ def choose_geobox(
     crs = crs_name(image_crs(request.output.crs or _common_crs(assets) or utm_zone(lonlat)))
     native = min(min(pixel_size(asset, crs)) for asset in assets)
     resolution = request.output.resolution or _tidy(native, assets, crs)
-    if resolution < native * (1 - _SAME):
+    if request.output.resolution is not None and resolution < native * (1 - _SAME):  # our own rounding is no mistake
         warnings.append(
             f"resolution {resolution:g} is finer than the scenes' {native:.4g}: more pixels, no more detail"
         )
