@@ -206,6 +206,10 @@ def test_aliases_of_the_caller(graphs):
             "The expression swir16/nir needs the band 'swir16'; the imagery has red, nir.",
         ),
         (bands_graph(["pan"]), "filter_bands needs the band 'pan'; the imagery has red, nir."),
+        (
+            bands_graph(["1", "2"]),
+            "filter_bands needs the band '1'; the imagery has red, nir; by position, bands are b1, b2, b3.",
+        ),
     ],
 )
 def test_a_missing_band_is_named_with_who_needs_it(graph, message):

@@ -52,6 +52,10 @@ def test_a_missing_band_is_named_with_what_needs_it_and_what_there_is(graphs):
     error = refused({"load": graphs.load(), "n": graphs.result("ndvi")}, bands=("red", "green"))
     assert error.message == "ndvi needs the band 'nir'; the imagery has red, green."
     assert error.pointer == "/process/n/arguments/nir"
+    unnamed = refused({"load": graphs.load(), "n": graphs.result("ndvi")}, bands=("red", "green", "b3"))
+    assert unnamed.message == (
+        "ndvi needs the band 'nir'; the imagery has red, green, b3; name the bands with --band-names."
+    )
 
 
 def test_bands_twice(graphs):

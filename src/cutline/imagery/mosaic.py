@@ -50,7 +50,7 @@ def check_bands(scenes: Sequence[Scene]) -> tuple[str, ...]:
         if not common_bands(scenes[: position + 1]):
             raise InvalidScene(
                 f"scene {scenes[position].id} has the bands {_listed(scenes[position])}, none of which all scenes "
-                f"before it have ({_listed(scenes[0])} in {scenes[0].id}); name the bands alike (band_names)",
+                f"before it have ({_listed(scenes[0])} in {scenes[0].id}); name the bands alike with --band-names",
                 pointer=f"/source/scenes/{position}",
             )
     return common_bands(scenes)

@@ -103,5 +103,16 @@ def resolve_band(
     found = find_band(wanted, available, aliases)
     if found is None:
         shown = ", ".join(available[:30]) + (", …" if len(available) > 30 else "") or "none"
-        raise InvalidProcess(f"{needed_by} needs the band {wanted!r}; the imagery has {shown}.", pointer=pointer)
+        raise InvalidProcess(
+            f"{needed_by} needs the band {wanted!r}; the imagery has {shown}{_hint(wanted, available)}.",
+            pointer=pointer,
+        )
     return found
+
+
+def _hint(wanted: str, available: Sequence[str]) -> str:
+    """What may help, after a semicolon; nothing where all bands go by names we know, so that none can be meant."""
+    if wanted.isdecimal():
+        return "; by position, bands are b1, b2, b3"
+    known = {*SYNONYMS, *SPYNDEX_BANDS.values()}
+    return "" if known.issuperset(available) else "; name the bands with --band-names"
