@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
 from rich.console import Console
 
+import cutline as cutline_package
 from cutline import __version__, show
+from cutline.cli import cutline as program
+from cutline.options import request_of, request_options
 from tests.support.cli import box, cutline, exported, write_aoi
 from tests.support.scenes import texture, write_scene
 
@@ -100,8 +106,11 @@ REFUSED = {
     "two ways to say what to compute": ("--process ndvi --bands red", "--bands and --process both say"),
     "a grid and a CRS": ("--like scene.tif --crs EPSG:3857", "--like already says"),
     "a grid and a resolution": ("--like scene.tif --resolution 5", "--like already says"),
-    "a grid that is not there": ("--like missing.tif", "missing.tif"),
-    "a grid of no image": ("--like garbage", "garbage"),
+    "a grid that is not there": ("--like missing.tif", "--like missing.tif: there is no such file (/output/geobox)"),
+    "a grid of no image": ("--like garbage", "invalid-request: --like garbage: "),
+    "a grid by a strange way": ("--like ftp://host/x.tif", "--like ftp://host/x.tif: ftp:// is not read"),
+    "a grid in a bucket without a key": ("--like s3://bucket", "--like s3://bucket: s3://bucket names no file"),
+    "area in a bucket": ("--aoi s3://bucket/area.gpkg", "s3://bucket/area.gpkg: local paths only"),
     "area beside the scenes": ("--aoi elsewhere.geojson", "no scene touches the area"),
     "area between pixel centres": ("--aoi tiny.geojson", "no pixel centre"),
     "area that is not there": ("--aoi missing.geojson", "missing.geojson"),
@@ -111,7 +120,7 @@ REFUSED = {
     "area in no CRS": ("--aoi area.geojson --aoi-crs EPSG:999999", "EPSG:999999"),
     "time in words": ("--datetime yesterday", "START/END"),
     "times in words": ("--datetime yesterday/today", "'yesterday' is not a time"),
-    "end before start": ("--datetime 2024-06-02/2024-06-01", "before it begins"),
+    "end before start": ("--datetime 2024-06-02/2024-06-01", "2024-06-02/2024-06-01: it ends before it begins"),
     "newest of undated scenes": ("--mosaic newest", "no datetime"),
     "least cloudy of unknown ones": ("--mosaic least-cloud", "no cloud cover"),
     "unknown mosaic": ("--mosaic best", "'best' is not one of"),
@@ -144,7 +153,10 @@ PLACES = {
     "a folder": ("taken", "is a folder"),
     "a folder that is missing": ("missing/out.tif", "there is no folder missing"),
     "in a file": ("scene.tif/out.tif", "there is no folder"),
-    "the item's name": ("out.json", "end the name with .tif"),
+    "the item's name": ("out.json", "an export writes GeoTIFF; name it out.tif"),
+    "another format": ("out.JP2", "an export writes GeoTIFF; name it out.tif"),
+    "standard output": ("-", "name a file"),
+    "a bucket": ("s3://bucket/out.tif", "s3://bucket/out.tif: local paths only"),
     "the scene": ("scene.tif", "scene.tif is read by this export"),
     "the scene by another name": ("link.tif", "link.tif is read by this export"),
     "some other file": ("notes.txt", "not a TIFF"),
@@ -335,6 +347,43 @@ def test_validate(folder: Path, tmp_path: Path) -> None:
     plain = cutline("validate", folder / "garbage")
     assert plain.code == 1
     assert cutline("validate", folder / "missing.tif").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("2024-01-01/2024-01-01", ("2024-01-01", "2024-01-02")),
+        ("2024-02-28T12:00:00Z/2024-02-28", ("2024-02-28T12:00:00Z", "2024-02-29")),
+        ("2024-01-01/2024-01-02T00:00:00Z", ("2024-01-01", "2024-01-02T00:00:00Z")),
+        ("../2024-12-31", (None, "2025-01-01")),
+        ("2024-01-01/..", ("2024-01-01", None)),
+        ("2024-01-01/9999-12-31", ("2024-01-01", None)),
+    ],
+)
+def test_a_day_at_the_end_of_an_interval_is_in_it(text: str, interval: tuple[str | None, str | None]) -> None:
+    command = click.command()(request_options(lambda **options: request_of(options)))
+    request = command.main(["--scene", "a.tif", "--datetime", text], standalone_mode=False)
+    assert request.source.temporal == interval
+
+
+OTHERS_OPTIONS: frozenset[str] = frozenset()
+"""Options of other programs, that our words may name"""
+
+
+def test_every_option_that_our_words_name_is_there() -> None:
+    commands = [program, *program.commands.values(), *program.commands["aoi"].commands.values()]  # type: ignore[attr-defined]
+    known = {name for command in commands for parameter in command.params for name in parameter.opts}
+    known |= {"--help", *OTHERS_OPTIONS}
+    source = Path(cutline_package.__file__).parent
+    named = {
+        (path.name, option)
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", node.value)
+    }
+    assert len(named) > 20
+    assert [(file, option) for file, option in sorted(named) if option not in known] == []
 
 
 def test_help_and_version() -> None:

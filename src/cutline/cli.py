@@ -28,7 +28,7 @@ from cutline.errors import CutlineError, InvalidRequest
 from cutline.estimate import estimate as estimate_plan
 from cutline.export import export as run_export
 from cutline.export import plan_request
-from cutline.options import request_of, request_options, tile_edge_of
+from cutline.options import LocalPath, OutPath, request_of, request_options, tile_edge_of
 from cutline.process import describe_process, list_processes
 from cutline.store.workspace import writing
 
@@ -45,8 +45,8 @@ def cutline() -> None:
 
 @cutline.command()
 @request_options
-@click.option("-o", "--out", "target", required=True, type=click.Path(path_type=Path), help="The COG to write.")
-@click.option("--work", type=click.Path(path_type=Path), help="Keep finished tiles here, for other exports too.")
+@click.option("-o", "--out", "target", required=True, type=OutPath(), help="The COG to write.")
+@click.option("--work", type=LocalPath(), help="Keep finished tiles here, for other exports too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 def export(target: Path, work: Path | None, quiet: bool, **options: Any) -> None:
     """Write one COG, and its STAC item beside it.
@@ -86,12 +86,12 @@ def aoi() -> None:
 
 
 @aoi.command("check")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=LocalPath())
 @click.option("--layer", help="Which layer.")
 @click.option("--where", help="Which features, such as \"name = 'North field'\".")
 @click.option("--aoi-crs", "crs", help="The CRS, where the file does not say.")
 @click.option("--repair", is_flag=True, help="Repair what can be repaired, and say what changed.")
-@click.option("-o", "--out", "target", type=click.Path(path_type=Path), help="Write the area as GeoJSON.")
+@click.option("-o", "--out", "target", type=LocalPath(), help="Write the area as GeoJSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON report.")
 def check(file: Path, target: Path | None, as_json: bool, **how: Any) -> None:
     """Read an area, and say what is right and wrong with it."""
@@ -123,8 +123,8 @@ def processes(name: str | None, as_json: bool) -> None:
 
 
 @cutline.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--item", type=click.Path(path_type=Path), help="Its STAC item. Default: the .json beside it.")
+@click.argument("file", type=LocalPath())
+@click.option("--item", type=LocalPath(), help="Its STAC item. Default: the .json beside it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON report.")
 def validate(file: Path, item: Path | None, as_json: bool) -> None:
     """Check a COG: its structure, that it is complete, its checksum against its item."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args
@@ -26,7 +28,39 @@ R = TypeVar("R")
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _GRAPH_BYTES = 4 << 20
 
+_OTHER_FORMATS = re.compile(
+    r"\.(bmp|csv|dat|fgb|geojson|gif|gpkg|grib|h5|hdf|img|j2k|jp2|jpe?g|json|km[lz]|mbtiles|nc|npy|parquet|pdf|png|shp|"
+    r"svg|tar|vrt|webp|zarr|zip)",
+    re.IGNORECASE,
+)
+"""Suffixes that promise what a GeoTIFF is not. Others are no promise: mktemp's, or the end of v1.2"""
+
 _PROFILE_HELP = "How pixels are encoded. " + "; ".join(f"{name}: {row.summary}" for name, row in PROFILES.items())
+
+
+class LocalPath(click.Path):
+    """A path of this machine. Path() would fold s3://b/x to s3:/b/x and look for that."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fspath(value)
+        if "://" in text:
+            self.fail(f"{text.partition('?')[0]}: local paths only", param, ctx)
+        if text == "-":
+            self.fail("- is no file here; name a file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class OutPath(LocalPath):
+    """Where an export goes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if _OTHER_FORMATS.fullmatch(path.suffix):
+            self.fail(f"{path}: an export writes GeoTIFF; name it {path.with_suffix('.tif').name}", param, ctx)
+        return path
 
 
 def request_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -47,7 +81,7 @@ _OPTIONS = (
     ),
     click.option(
         "--aoi",
-        type=click.Path(path_type=Path),
+        type=LocalPath(),
         help="The area: GeoJSON, zipped Shapefile, KML, KMZ, GeoPackage or FlatGeobuf. Default: all of the scenes.",
     ),
     click.option("--layer", help="Which layer of the area's file."),
@@ -57,19 +91,24 @@ _OPTIONS = (
     click.option("--bands", metavar="NAMES", help="Bands to keep, in order: red,green,blue. Default: all."),
     click.option("--process", metavar="NAME", help="An index, such as ndvi; `cutline processes` lists them."),
     click.option("--expression", metavar="TEXT", help='Arithmetic on bands, such as "(nir-red)/(nir+red)".'),
-    click.option("--graph", type=click.Path(path_type=Path), help="An openEO process graph (JSON)."),
+    click.option("--graph", type=LocalPath(), help="An openEO process graph (JSON)."),
     click.option("--color", metavar="TEXT", help='Colour correction, such as "gamma RGB 1.1 saturation 1.2".'),
     click.option("--stretch", metavar="LOW,HIGH", help="Stretch each scene between these percentiles to 8 bits: 2,98."),
     click.option("--band-names", metavar="NAMES", help="Names for the bands of the files, in order."),
     click.option("--mask-asset", metavar="NAME", help="The asset or band that masks a scene: scl, udm, QA_PIXEL."),
     click.option("--mask-values", metavar="LIST", help="Its values that mean do not use: 3,8-10; or bits:3,4."),
-    click.option("--datetime", "temporal", metavar="START/END", help="Use only scenes of this time; .. is open."),
+    click.option(
+        "--datetime",
+        "temporal",
+        metavar="START/END",
+        help="Use only scenes of this time; .. is open. A day as END is included, an instant is not.",
+    ),
     click.option(
         "--mosaic", type=click.Choice(get_args(MosaicRule)), help="Which scene counts where several overlap. [first]"
     ),
     click.option("--crs", help="CRS of the result. Default: the scenes' own, else the UTM zone of the area."),
     click.option("--resolution", type=float, help="Units of the CRS a pixel. Default: the finest of the scenes."),
-    click.option("--like", type=click.Path(path_type=Path), help="Take the very grid of this file."),
+    click.option("--like", metavar="FILE", help="Take the very grid of this file; a path, s3:// or https://."),
     click.option("--resampling", type=click.Choice(get_args(Resampling)), help="[bilinear]"),
     click.option("--profile", type=click.Choice(list(PROFILES)), help=f"{_PROFILE_HELP}. [deflate]"),
     click.option("--dtype", type=click.Choice(_DTYPES), help="Default: what the process gives."),
@@ -100,7 +139,7 @@ def request_of(options: dict[str, Any]) -> ExportRequest:
             mosaic=options["mosaic"],
             crs=options["crs"],
             resolution=_number(options, "resolution", positive=True),
-            like=grid_of(str(options["like"])) if options["like"] else None,
+            like=grid_of(options["like"]) if options["like"] is not None else None,
             resampling=options["resampling"],
             profile=options["profile"],
             dtype=options["dtype"],
@@ -179,7 +218,22 @@ def _temporal(text: str | None) -> tuple[str | None, str | None] | None:
     start, slash, end = text.partition("/")
     if not slash:
         raise InvalidRequest(f"--datetime {text}: write START/END, such as 2024-06-01/2024-09-01, or START/..")
+    first, last = _day(start), _day(end)
+    if first and last and first > last:
+        raise InvalidRequest(f"--datetime {text}: it ends before it begins", pointer="/source/temporal")
+    if last == dt.date.max:
+        end = ".."
+    elif last is not None:  # the request's interval is half-open; who writes a day means all of it, as in STAC
+        end = (last + dt.timedelta(days=1)).isoformat()
     return (None if start in {"", ".."} else start), (None if end in {"", ".."} else end)
+
+
+def _day(text: str) -> dt.date | None:
+    """The day that ``text`` is; None for an instant, and for what is neither."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _number(options: dict[str, Any], name: str, *, positive: bool = False) -> float | None:
