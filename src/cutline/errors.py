@@ -6,7 +6,8 @@
     │ ├ InvalidProcess      a process graph that is unknown, incomplete or contradictory
     │ ├ InvalidScene        imagery that cannot be placed or used, with the reason
     │ ├ UnsupportedCRS      a coordinate reference system we cannot use
-    │ └ TooLarge            over a limit, which one and by how much
+    │ ├ TooLarge            over a limit, which one and by how much
+    │ └ Conflict            another run is at the same place; it has to end first
     ├ TransientError        may well succeed when tried again
     │ └ SourceUnavailable   a scene could not be read: which tile, which scene, why
     ├ StorageError          the place to write to is full, read-only or gone
@@ -59,6 +60,10 @@ class UnsupportedCRS(InvalidRequest):
 
 class TooLarge(InvalidRequest):
     code = "too-large"
+
+
+class Conflict(InvalidRequest):
+    code = "conflict"
 
 
 class TransientError(CutlineError):

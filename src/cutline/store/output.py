@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,10 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cutline.errors import InvalidRequest
+from cutline.errors import Conflict, InvalidRequest
 from cutline.store.workspace import writing
 
+if sys.platform != "win32":
+    import fcntl
+
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 def item_path(out: Path) -> Path:
@@ -60,9 +65,59 @@ def check_sources(out: Path, hrefs: Iterable[str]) -> None:
 
 
 @contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Only one at a time is inside for ``out``: two would take each other's half-written files for their own.
+
+    Raises Conflict where another process, or thread, is inside, and StorageError.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    path = out.with_name(f".{out.name}.lock")
+    with writing(path):
+        handle = _locked(path)
+    if handle is None:
+        raise Conflict(f"another export to {out.name} is running; wait for it or choose another name")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is ours: once let go, the name may be another's
+        os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """A handle of the file ``path``, locked; None where another has it. The system unlocks it for those it kills."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed it since we opened it, and nobody else would find what we locked.
+            if _is_at(handle, path):
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except OSError as error:
+            if error.errno in _NO_LOCKS:  # as on some network file systems: better an export without than none
+                return handle
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Is this open file the one that ``path`` names now?"""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
 def set_aside(out: Path) -> Iterator[Path]:
     """A path for the file, in a folder of its own, where its item goes too. Left without an error, both move to their
-    places, whatever was there before; left by one, nothing has changed. Raises StorageError."""
+    places, whatever was there before; left by one, nothing has changed. To be entered ``alone``. Raises StorageError.
+    """
     folder = out.with_name(f".{out.name}.part")
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     try:
