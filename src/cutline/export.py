@@ -52,6 +52,12 @@ class Exported:
     """Tiles that an earlier run had finished"""
     seconds: float
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The plan's, and what only the result shows."""
+        empty = not any(band.count for band in self.receipt.statistics)
+        return self.plan.warnings + (("no pixel of the result has data",) if empty else ())
+
 
 def plan_request(request: ExportRequest, *, edge: int | None = None, statistics: bool = True) -> ExportPlan:
     """Describe the scenes and plan.

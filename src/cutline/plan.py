@@ -23,7 +23,7 @@ from cutline.models.grid import Geobox
 from cutline.models.plan import CogSpec, ExportPlan, Reducer, TilePlan
 from cutline.models.request import ExportRequest, MosaicRule, OutputRequest, Resampling
 from cutline.models.scene import Band, Scene
-from cutline.placement import box_of, is_across_180, reach
+from cutline.placement import box_of, image_crs, is_across_180, reach
 from cutline.plan_grid import area_in, choose_geobox
 from cutline.plan_keys import tile_keys
 from cutline.process import PixelProcess, compile_graph
@@ -83,8 +83,10 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
     cutline = Cutline(area, geobox)
     pixels = cutline.pixel_count()
     if not pixels:
+        unit = image_crs(geobox.crs).axis_info[0].unit_name
         raise InvalidRequest(
-            f"the area holds no pixel centre at resolution {geobox.resolution[0]:g}; choose a finer --resolution",
+            f"the area holds no pixel centre at a resolution of {geobox.resolution[0]:g} ({unit}); choose a finer "
+            "--resolution",
             pointer="/output/resolution",
         )
     edge = edge or tile_edge(cog, geobox)

@@ -58,7 +58,7 @@ def exported(console: Console, done: Exported) -> None:
     facts["tiles"] = f"{len(plan.tiles)} of {plan.edge} pixels" + (f", {done.reused} reused" * bool(done.reused))
     facts["time"] = f"{done.seconds:.1f} s"
     _print_facts(console, facts)
-    _warnings(console, plan.warnings)
+    _warnings(console, done.warnings)
 
 
 def export_report(done: Exported) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def export_report(done: Exported) -> dict[str, Any]:
         "tiles_reused": done.reused,
         "scenes": [scene.id for scene in plan.scenes],
         "seconds": round(done.seconds, 3),
-        "warnings": list(plan.warnings),
+        "warnings": list(done.warnings),
     }
 
 

@@ -67,7 +67,7 @@ def _from_file(href: str, source: Source) -> Scene:
 
 def _from_files(hrefs: dict[str, str], source: Source) -> Scene:
     if source.band_names:
-        raise InvalidRequest("the bands have their names already (red=…); leave band_names out", pointer=BAND_NAMES)
+        raise InvalidRequest("the bands have their names already (red=…); leave --band-names out", pointer=BAND_NAMES)
     headers = {name: _read(name, href) for name, href in hrefs.items()}
     for name, header in headers.items():
         if len(header.bands) > 1:
