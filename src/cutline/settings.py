@@ -23,8 +23,9 @@ class Settings(Model):
     s3_requester_pays: bool = False
     """Agree to be charged for reading requester-pays buckets"""
     private_hosts: bool = False
-    """Read http(s) scenes from loopback, link-local and private addresses. Off, so that a scene's address, which
-    another person may have written, cannot make this machine ask its neighbours or its metadata service."""
+    """Read http(s) scenes from loopback and private addresses (RFC 1918, RFC 4193) too. Off, so that a scene's
+    address, which another person may have written, cannot make this machine ask its neighbours. Link-local addresses
+    and metadata services are never asked."""
 
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:

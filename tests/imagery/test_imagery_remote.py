@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from website import Site
 
 from cutline.errors import InvalidScene, SourceUnavailable
 from cutline.imagery import environment, open_asset, reading, with_stretch
+from cutline.store import web
 from cutline.store.web import RangeFile
 
 VRT = """<VRTDataset rasterXSize="60" rasterYSize="40"><SRS>EPSG:32633</SRS>
@@ -136,7 +140,13 @@ def test_overviews_elsewhere_make_no_request(site: Site, tmp_path: Path) -> None
     assert {asked for _, asked in site.requests} == {"a.tif"}
 
 
-PRIVATE = ("127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "[::ffff:10.0.0.1]", "2130706433")
+PRIVATE = ("127.0.0.1", "localhost", "[::1]", "10.0.0.1", "[::ffff:10.0.0.1]", "2130706433", "[fd12::1]")
+SPECIAL = (
+    *("169.254.169.254", "169.254.170.2", "[fe80::1]", "[::ffff:169.254.169.254]", "[2002:a9fe:a9fe::]"),
+    *("[fd00:ec2::254]", "[fd20:ce::254]", "168.63.129.16", "100.100.100.200", "2852039166"),
+    *("0", "[::]", "224.0.0.1", "[ff02::1]", "[::ffff:224.0.0.1]", "255.255.255.255"),
+)
+"""Link-local, metadata, unspecified, multicast"""
 
 
 @pytest.mark.parametrize("host", PRIVATE)
@@ -144,6 +154,33 @@ def test_private_hosts_are_refused(monkeypatch: pytest.MonkeyPatch, host: str) -
     monkeypatch.delenv("CUTLINE_PRIVATE_HOSTS", raising=False)
     with pytest.raises(InvalidScene, match="inside a private network"):
         only(f"http://{host}/a.tif")
+
+
+@pytest.mark.parametrize("allowed", ["0", "1"])
+@pytest.mark.parametrize("host", SPECIAL)
+def test_special_hosts_are_refused_whatever_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, host: str, allowed: str
+) -> None:
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", allowed)
+    with pytest.raises(InvalidScene, match="it is never asked"):
+        only(f"http://{host}/a.tif")
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_private_hosts_may_be_allowed(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """None is asked here: the connection fails before it leaves this machine."""
+    asked = []
+
+    def unreachable(address: tuple[str, int], *_: object) -> socket.socket:
+        asked.append(address)
+        raise OSError("not here")
+
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    monkeypatch.setattr("cutline.store.web.FIRST_DELAY", 0)
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    with pytest.raises(SourceUnavailable, match="not here"):
+        only(f"http://{host}/a.tif")
+    assert asked
 
 
 @pytest.mark.parametrize(
@@ -208,6 +245,68 @@ def test_a_server_that_fails_in_the_middle(site: Site, content: bytes) -> None:
     with pytest.raises(SourceUnavailable, match="503"), reading(asset) as dataset:
         site.statuses["a.tif"] = [503] * 10
         dataset.read(1)
+
+
+class Trickling:
+    """A web server that sends ``start`` at once, and then a byte every few milliseconds, for as long as one listens."""
+
+    def __init__(self, start: bytes, trickle: bytes) -> None:
+        self._start, self._trickle, self._stop = start, trickle, threading.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/a.tif"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            with contextlib.suppress(ConnectionError), self._listening.accept()[0] as connection:
+                if self._stop.is_set():
+                    return
+                connection.recv(65536)
+                connection.sendall(self._start)
+                while not self._stop.wait(0.005):
+                    connection.sendall(self._trickle)
+
+    def close(self) -> None:
+        self._stop.set()
+        socket.create_connection(self._listening.getsockname()).close()
+        self._thread.join()
+        self._listening.close()
+
+
+HEADERS = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 65536\r\nContent-Range: bytes 0-65535/65536\r\n\r\n"
+TRICKLES = {
+    "the content": (HEADERS, b"x"),
+    "content without an end": (b"HTTP/1.0 200 OK\r\n\r\n", b"x"),
+    "a header": (b"HTTP/1.1 206 Partial Content\r\nX: ", b"x"),
+    "the status": (b"HTTP/1.1 ", b"2"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "preliminary answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+LIMITS = {
+    "rate": ({"TIMEOUT": 0.3, "LEAST_RATE": 100_000}, r"too slow: \d+ bytes in 0 s"),
+    "time": ({"LEAST_RATE": 0, "LONGEST": 0.1, "USUAL_RATE": 10**9}, "not complete after 0 s"),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("case", TRICKLES)
+def test_a_server_that_trickles_does_not_hold_us(monkeypatch: pytest.MonkeyPatch, case: str, limit: str) -> None:
+    limits, message = LIMITS[limit]
+    for name, value in {**limits, "ATTEMPTS": 1}.items():
+        monkeypatch.setattr(web, name, value)
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    with contextlib.closing(Trickling(*TRICKLES[case])) as slow, pytest.raises(SourceUnavailable, match=message):
+        web.WebObjects().peek(slow.url, 65536)
+
+
+def test_a_slow_server_that_keeps_up_the_rate_is_heard_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through more than one of the spans that the rate is taken over."""
+    for name, value in {"TIMEOUT": 0.5, "LEAST_RATE": 10}.items():
+        monkeypatch.setattr(web, name, value)
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    with contextlib.closing(Trickling(HEADERS, bytes(300))) as slow:
+        assert web.WebObjects().peek(slow.url, 65536).start == bytes(65536)
 
 
 def test_any_range_of_any_length(site: Site, content: bytes) -> None:

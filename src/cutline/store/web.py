@@ -1,13 +1,17 @@
-"""Web addresses: no redirects, no private neighbours, never longer than the timeouts, and one content throughout.
+"""Web addresses: no redirects, no private neighbours, no endless answers, and one content throughout.
 
 An address comes out of a STAC item that anyone may have written. Following a redirect, or asking a host that only this
 machine can see, would lend the writer our place in the network. GDAL's own reader follows redirects and looks names up
 again for each connection, and no option stops it; so GDAL reads the web through ``RangeFile``, and curl stays idle.
+
+A server that sends a byte now and then keeps every timeout of a socket, and would hold us for hours. So each answer,
+from its first line on, has to keep up a rate and to end by a time that follows from its size.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
 import ipaddress
@@ -15,14 +19,24 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
 from cutline.errors import CutlineError, InvalidRequest, SourceUnavailable, TransientError
 from cutline.settings import settings
 from cutline.store.objects import Peek, check_length
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 TIMEOUT = 30.0
 """Seconds to wait for a connection, and for each piece of an answer"""
+LEAST_RATE = 1000
+"""Bytes a second that an answer has to keep up over any ``TIMEOUT`` of its time, once it has begun"""
+LONGEST = 60.0
+"""Seconds in which an answer has to be there, and as much more as its bytes take at ``USUAL_RATE``"""
+USUAL_RATE = 16 * 1024
+"""Bytes a second"""
 ATTEMPTS = 4
 FIRST_DELAY = 0.5
 """Seconds before the second attempt, doubled before each further one"""
@@ -34,6 +48,17 @@ PAGE = 64 * 1024
 """Bytes. Ranges are whole pages: most TIFF headers are one"""
 PAGES = 512
 """Pages kept for each open file, 32 MiB"""
+
+
+PRIVATE = tuple(
+    map(
+        ipaddress.ip_network,
+        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    )
+)
+"""Loopback, RFC 1918, and the unique local addresses of RFC 4193"""
+METADATA = tuple(map(ipaddress.ip_network, ("fd00:ec2::/32", "fd20:ce::254/128", "168.63.129.16/32")))
+"""Where AWS, Google and Azure tell a machine its secrets, besides link-local addresses"""
 
 
 class WebObjects:
@@ -152,6 +177,58 @@ class RangeFile(io.RawIOBase):
             self._pages.popitem(last=False)
 
 
+class _Answer(http.client.HTTPResponse):
+    """An answer that comes in time or raises SourceUnavailable, its status and headers included."""
+
+    def __init__(self, sock: socket.socket, *rest: object, nbytes: int, **options: object) -> None:
+        super().__init__(sock, *rest, **options)  # type: ignore[arg-type]
+        self.fp = io.BufferedReader(_Paced(self.fp.detach(), sock, LONGEST + nbytes / USUAL_RATE))
+
+
+class _Paced(io.RawIOBase):
+    """What ``sock`` receives, while it comes fast enough."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
+        self._raw, self._sock, self._seconds = raw, sock, seconds
+        self._deadline = time.monotonic() + seconds
+        self._since: float | None = None
+        """When the bytes in ``_came`` began to come"""
+        self._came = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        left = self._deadline - time.monotonic()
+        late = SourceUnavailable(f"the answer is not complete after {self._seconds:.0f} s")
+        if left <= 0:
+            raise late
+        self._sock.settimeout(min(TIMEOUT, left))
+        try:
+            nbytes = self._raw.readinto(buffer)
+        except TimeoutError as error:
+            if left < TIMEOUT:
+                raise late from error
+            raise
+        self._check_rate(nbytes or 0)
+        return nbytes
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+    def _check_rate(self, nbytes: int) -> None:
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        self._came += nbytes
+        seconds = now - self._since
+        if seconds < TIMEOUT:
+            return
+        if self._came < LEAST_RATE * seconds:
+            raise SourceUnavailable(f"the server is too slow: {self._came} bytes in {seconds:.0f} s")
+        self._since, self._came = now, 0
+
+
 class _Host:
     """A connection to the host of one address, whose numeric address was checked and stays the same."""
 
@@ -197,7 +274,10 @@ class _Host:
         raise AssertionError("unreachable")
 
     def _ask(self, nbytes: int, first: int | None, headers: dict[str, str]) -> tuple[bytes, http.client.HTTPMessage]:
+        self._connection.response_class = functools.partial(_Answer, nbytes=nbytes)  # type: ignore[assignment]
         try:
+            if self._connection.sock is not None:  # the last answer may have left it little time
+                self._connection.sock.settimeout(TIMEOUT)
             self._connection.request("GET", self._target, headers=headers)
             answer = self._connection.getresponse()
             if first and answer.status == 200:
@@ -225,24 +305,35 @@ def _delays() -> Iterator[float | None]:
 
 
 def _public_address(hostname: str, port: int) -> str:
-    """The numeric address of ``hostname``. Raises InvalidRequest where it is inside a private network and the
-    settings do not allow those."""
+    """The numeric address of ``hostname``. Raises InvalidRequest where it is none that we may ask."""
     try:
         found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise SourceUnavailable(f"the host {hostname} is not found: {error.strerror}") from error
     addresses = [str(address[0]) for *_, address in found]
-    if not settings().private_hosts and not all(map(_is_public, addresses)):
+    kinds = set(map(_kind, addresses))
+    if "special" in kinds:
+        raise InvalidRequest(
+            f"the host {hostname} is link-local, a metadata service or no single host; it is never asked"
+        )
+    if "private" in kinds and not settings().private_hosts:
         raise InvalidRequest(f"the host {hostname} is inside a private network; CUTLINE_PRIVATE_HOSTS=1 allows that")
     return addresses[0]
 
 
-def _is_public(address: str) -> bool:
+def _kind(address: str) -> Literal["public", "private", "special"]:
+    """Private are loopback and the networks that people number for themselves; special is what is neither."""
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(address.split("%", 1)[0])
-        mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-        return (mapped or ip).is_global and not ip.is_multicast
-    return False
+        if isinstance(ip, ipaddress.IPv6Address):
+            ip = ip.ipv4_mapped or ip.sixtofour or ip
+        if any(ip in network for network in METADATA) or ip.is_multicast:
+            return "special"
+        if any(ip in network for network in PRIVATE):
+            return "private"
+        if ip.is_global:
+            return "public"
+    return "special"
 
 
 def _identity(headers: http.client.HTTPMessage) -> str | None:
