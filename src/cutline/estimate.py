@@ -123,8 +123,8 @@ def source_pixels(plan: ExportPlan) -> list[float]:
     for scene in plan.scenes:
         used = {band.asset for band in scene.bands if band.name in plan.bands}
         scales = [choose_overview(scene.assets[key], plan.geobox)[1] for key in used]
-        found.append(max(1 / (across * down) for across, down in scales))
-    return found
+        found.append(max((1 / (across * down) for across, down in scales), default=1.0))
+    return found or [1.0]
 
 
 def _bytes_max(plan: ExportPlan) -> int:
