@@ -27,7 +27,8 @@ class Prices:
 class Throughput:
     """Millions of output samples (pixel x band x scene) that one core reads, resamples and encodes in a second.
 
-    From docs/BENCHMARKS.md. Worst: wide cubic kernels, DEFLATE of noise, remote sources; best: nearest, local, ZSTD.
+    Set wide around what single profiles showed, not calibrated.
+    Worst: wide cubic kernels, DEFLATE of noise, remote sources; best: nearest, local, ZSTD.
     """
 
     low: float = 3.0
