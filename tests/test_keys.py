@@ -81,6 +81,8 @@ DECIDES: dict[str, Callable[[list[Scene]], dict[tuple[int, int], str]]] = {
     "nodata": lambda s: keys(*s, nodata=0.0),
     "profile": lambda s: keys(*s, profile="zstd"),
     "another profile": lambda s: keys(*s, profile="none"),
+    "level": lambda s: keys(*s, level=6),
+    "another level": lambda s: keys(*s, level=7),
 }  # fmt: skip
 
 

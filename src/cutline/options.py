@@ -36,6 +36,9 @@ _OTHER_FORMATS = re.compile(
 """Suffixes that promise what a GeoTIFF is not. Others are no promise: mktemp's, or the end of v1.2"""
 
 _PROFILE_HELP = "How pixels are encoded. " + "; ".join(f"{name}: {row.summary}" for name, row in PROFILES.items())
+_LEVEL_HELP = "How hard its codec works, or the quality of jpeg and webp. " + ", ".join(
+    f"{name}: 1 to {row.level.highest} [{row.level.default}]" for name, row in PROFILES.items() if row.level
+)
 
 
 class LocalPath(click.Path):
@@ -111,6 +114,7 @@ _OPTIONS = (
     click.option("--like", metavar="FILE", help="Take the very grid of this file; a path, s3:// or https://."),
     click.option("--resampling", type=click.Choice(get_args(Resampling)), help="[bilinear]"),
     click.option("--profile", type=click.Choice(list(PROFILES)), help=f"{_PROFILE_HELP}. [deflate]"),
+    click.option("--level", type=int, help=f"{_LEVEL_HELP}."),
     click.option("--dtype", type=click.Choice(_DTYPES), help="Default: what the process gives."),
     click.option("--scale", type=float, help="Store (value - offset) / scale, rounded: needs an integer --dtype."),
     click.option("--offset", type=float, help="See --scale."),
@@ -142,6 +146,7 @@ def request_of(options: dict[str, Any]) -> ExportRequest:
             like=grid_of(options["like"]) if options["like"] is not None else None,
             resampling=options["resampling"],
             profile=options["profile"],
+            level=options["level"],
             dtype=options["dtype"],
             scale=_number(options, "scale", positive=True),
             offset=_number(options, "offset"),

@@ -207,7 +207,7 @@ def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool, resamplin
     is_float = np.dtype(dtype).kind == "f"
     if packed and is_float:
         raise InvalidRequest("scale and offset pack values into integers; add --dtype int16", pointer="/output/dtype")
-    check_profile(output.profile, dtype, len(process.outputs), output.nodata)
+    check_profile(output.profile, dtype, len(process.outputs), output.nodata, output.level)
     nodata = output.nodata if output.nodata is not None else (float("nan") if is_float else None)
     if nodata is not None and not _fits(nodata, dtype):
         raise InvalidRequest(f"nodata {nodata:g} is no {dtype}", pointer="/output/nodata")
@@ -220,6 +220,7 @@ def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool, resamplin
         masked=nodata is None,
         planar=len(process.outputs) > PLANAR_ABOVE_BANDS,
         overview="nearest" if resampling in {"nearest", "mode"} or _is_truth(compiled) else "average",
+        level=output.level,
         scale=scale,
         offset=offset,
     )

@@ -48,13 +48,14 @@ class Wanted:
     like: Geobox | None = None
     resampling: Resampling | None = None
     profile: ProfileName | None = None
+    level: int | None = None
     dtype: str | None = None
     scale: float | None = None
     offset: float | None = None
     nodata: float | None = None
 
 
-_OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "dtype", "scale", "offset", "nodata")
+_OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "level", "dtype", "scale", "offset", "nodata")
 
 
 def build_request(wanted: Wanted) -> ExportRequest:

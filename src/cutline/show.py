@@ -48,13 +48,14 @@ def progress(console: Console) -> Iterator[Report]:
 
 def exported(console: Console, done: Exported) -> None:
     receipt, plan = done.receipt, done.plan
+    level = plan.cog.level
     rows, cols = receipt.shape
     facts: dict[str, str] = {}
     facts["file"] = escape(receipt.href)
     facts["item"] = escape(str(done.item))
     facts["pixels"] = f"{cols:,} x {rows:,} at {plan.geobox.resolution[0]:g} in {_crs(receipt.crs)}"
     facts["bands"] = f"{_listed(plan.cog.bands)} as {plan.cog.dtype}, {_no_data(done)}"
-    facts["size"] = f"{size(receipt.nbytes)}, profile {plan.cog.profile}"
+    facts["size"] = f"{size(receipt.nbytes)}, profile {plan.cog.profile}" + (f", level {level}" if level else "")
     facts["tiles"] = f"{len(plan.tiles)} of {plan.edge} pixels" + (f", {done.reused} reused" * bool(done.reused))
     facts["time"] = f"{done.seconds:.1f} s"
     _print_facts(console, facts)
@@ -72,6 +73,7 @@ def export_report(done: Exported) -> dict[str, Any]:
         "bands": list(plan.cog.bands),
         "dtype": plan.cog.dtype,
         "profile": plan.cog.profile,
+        "level": plan.cog.level,
         "pixels": plan.pixels,
         "tiles": len(plan.tiles),
         "tile_edge": plan.edge,

@@ -12,7 +12,7 @@ from cutline.cog.profile import PROFILES, bytes_bound, check_profile
 from cutline.cog.pyramid import Raster
 from cutline.errors import InvalidRequest
 from cutline.estimate import estimate
-from tests.cog.building import build, make_spec
+from tests.cog.building import build, make_raster, make_spec, read
 
 NAN = float("nan")
 
@@ -52,6 +52,36 @@ def test_a_file_of_noise_is_within_the_estimate(tmp_path: Path, case: tuple[str,
     assert built.receipt.nbytes <= estimate(built.plan, workers=1).bytes_max
 
 
+LEVELLED = {name: row.level for name, row in PROFILES.items() if row.level}
+
+
+@pytest.mark.parametrize("bands", [("one",), ("red", "green", "blue"), ("one", "two", "three")], ids=len)
+@pytest.mark.parametrize("profile", LEVELLED)
+def test_black_and_white_noise_is_within_the_bound_at_the_highest_level(profile: str, bands: tuple[str, ...]) -> None:
+    """Of all 8-bit pixels these have the most energy, so JPEG's coefficients the most bits."""
+    if len(bands) not in (PROFILES[profile].band_counts or {1, 3}):
+        return
+    spec = make_spec(profile, bands=len(bands), level=LEVELLED[profile].highest).model_copy(update={"bands": bands})
+    pixels = (255 * np.random.default_rng(5).integers(0, 2, (len(bands), 512, 512))).astype(np.uint8)
+    encoded = encode(pixels, np.ones((512, 512), np.bool_), spec)
+    assert sum(map(len, encoded.blocks + encoded.masks)) <= bytes_bound(spec, 1)
+
+
+@pytest.mark.parametrize("profile", LEVELLED)
+def test_levels_are_gdals(tmp_path: Path, profile: str) -> None:
+    """The default is what no level gives, the highest and the lowest differ, and none is lost on the way to GDAL."""
+    level = LEVELLED[profile]
+    made = {}
+    for given in (None, 1, level.default, level.highest):
+        spec = make_spec(profile, "float32" if profile == "lerc" else "uint8", 3, level=given)
+        built = build(tmp_path / str(given), spec, make_raster(spec, (512, 512)))
+        made[given] = built.path.read_bytes()
+        if not PROFILES[profile].lossy and profile != "lerc":
+            assert np.array_equal(read(built.path)[0], built.raster.values)
+    assert made[None] == made[level.default]
+    assert len(made[1]) != len(made[level.highest])
+
+
 def _noise(dtype: str, bands: int, shape: tuple[int, int], nodata: float | None, holes: float) -> Raster:
     rng = np.random.default_rng(11)
     kind = np.dtype(dtype)
@@ -87,3 +117,15 @@ def test_what_it_can() -> None:
         check_profile(profile, "uint8", 3)
     check_profile("lerc", "float32", 1, NAN)
     check_profile("lerc", "int16", 1, -9999.0)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_which_levels_a_profile_has(profile: str) -> None:
+    known = LEVELLED.get(profile)
+    highest, right = (known.highest, f"choose 1 to {known.highest}") if known else (0, "leave --level out")
+    for level in range(1, highest + 1):
+        check_profile(profile, "uint8", 3, level=level)
+    for beyond in (-1, 0, highest + 1):
+        with pytest.raises(InvalidRequest, match=f"profile {profile} has no level {beyond}; {right}") as refused:
+            check_profile(profile, "uint8", 3, level=beyond)
+        assert refused.value.pointer == "/output/level"

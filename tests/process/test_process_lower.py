@@ -251,13 +251,23 @@ class TestGrid:
 
 class TestSaving:
     def test_options(self, graphs):
-        options = {"profile": "lerc", "dtype": "Int16", "scale": 0.0001, "offset": 0, "nodata": "NaN"}
+        options = {"profile": "lerc", "level": 9, "dtype": "Int16", "scale": 0.0001, "offset": 0, "nodata": "NaN"}
         found = lowered({"load": graphs.load(), "s": graphs.result("save_result", format="cog", options=options)})
-        assert (found.profile, found.dtype, found.scale, found.offset) == ("lerc", "int16", 0.0001, 0.0)
+        assert (found.profile, found.level, found.dtype) == ("lerc", 9, "int16")
+        assert (found.scale, found.offset) == (0.0001, 0.0)
         assert found.nodata != found.nodata
 
     @pytest.mark.parametrize(
-        "options", [{"tiled": True}, {"profile": "lzw"}, {"dtype": "complex64"}, {"nodata": "none"}, {"scale": 0}]
+        "options",
+        [
+            {"tiled": True},
+            {"profile": "lzw"},
+            {"dtype": "complex64"},
+            {"nodata": "none"},
+            {"scale": 0},
+            {"level": 1.5},
+            {"level": True},
+        ],
     )
     def test_options_refused(self, graphs, options):
         error = refused({"load": graphs.load(), "s": graphs.result("save_result", format="COG", options=options)})

@@ -21,11 +21,22 @@ PLANAR_ABOVE_BANDS = 8
 
 
 @dataclass(frozen=True)
+class Level:
+    """How hard a codec works, or its quality: from 1, the fastest or worst, to ``highest``."""
+
+    option: str
+    """GDAL's name of it"""
+    highest: int
+    default: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """A row of the table."""
 
     summary: str
     compress: str
+    level: Level | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     predictor: bool = False
     """Store differences of neighbours (integers) or bytes by significance (floats): smaller, at no cost in speed"""
@@ -42,51 +53,55 @@ PROFILES: dict[ProfileName, Profile] = {
     "deflate": Profile(
         "lossless, read by everything; level 1 is 1 % larger than level 6 and 60 % faster",
         "DEFLATE",
-        {"ZLEVEL": "1"},
+        Level("ZLEVEL", 12, default=1),
         predictor=True,
         expansion=1.001,  # zlib: 5 bytes a 16 kB stored block
     ),
     "zstd": Profile(
         "lossless, the fastest; needs a reader with libzstd (GDAL >= 2.3, QGIS)",
         "ZSTD",
-        {"ZSTD_LEVEL": "1"},
+        Level("ZSTD_LEVEL", 22, default=1),
         predictor=True,
         expansion=1.005,  # ZSTD_COMPRESSBOUND
     ),
     "lerc": Profile(
         "floats within 0.001 of their value, integers exact: small elevation models",
         "LERC_ZSTD",
-        {"ZSTD_LEVEL": "1", "MAX_Z_ERROR": "0.001"},
+        Level("ZSTD_LEVEL", 22, default=1),
+        {"MAX_Z_ERROR": "0.001"},
         expansion=1.01,
     ),
     "jpeg": Profile(
         "visual: 8-bit grey or RGB at quality 85, with a mask",
         "JPEG",
-        {"JPEG_QUALITY": "85"},
+        Level("JPEG_QUALITY", 100, default=85),
         lossy=True,
         dtypes=frozenset({"uint8"}),
         band_counts=frozenset({1, 3}),
-        expansion=1.5,
+        expansion=1.5,  # at quality 100, noise of black and white pixels makes 1.16
     ),
     "webp": Profile(
         "visual: 8-bit RGB at quality 80, smaller and slower than jpeg, with a mask",
         "WEBP",
-        {"WEBP_LEVEL": "80"},
+        Level("WEBP_LEVEL", 100, default=80),
         lossy=True,
         dtypes=frozenset({"uint8"}),
         band_counts=frozenset({3}),
-        expansion=1.5,
+        expansion=1.5,  # at quality 100, the same noise makes 0.43
     ),
     "none": Profile("no compression", "NONE"),
 }
 
 
-def check_profile(name: ProfileName, dtype: str, bands: int, nodata: float | None = None) -> None:
-    """Raise InvalidRequest where a profile cannot hold such pixels, naming what would.
+def check_profile(
+    name: ProfileName, dtype: str, bands: int, nodata: float | None = None, level: int | None = None
+) -> None:
+    """Raise InvalidRequest where a profile cannot hold such pixels or has no such level, naming what would do.
 
-    ``nodata``: the value that the user wants; None leaves the choice to us.
+    ``nodata``, ``level``: what the user wants; None leaves the choice to us.
     """
     profile = PROFILES[name]
+    _check_level(name, level)
     if nodata is not None and profile.lossy:
         raise InvalidRequest(
             f"profile {name} changes values a little, so nodata would fray; it brings a mask instead",
@@ -112,6 +127,14 @@ def check_profile(name: ProfileName, dtype: str, bands: int, nodata: float | Non
         )
 
 
+def _check_level(name: ProfileName, level: int | None) -> None:
+    known = PROFILES[name].level
+    if level is None or (known is not None and 1 <= level <= known.highest):
+        return
+    right = "leave --level out" if known is None else f"choose 1 to {known.highest}"
+    raise InvalidRequest(f"profile {name} has no level {level}; {right}", pointer="/output/level")
+
+
 def creation_options(spec: CogSpec) -> dict[str, object]:
     """What rasterio.open(…, "w") needs for blocks of this kind, but for the size and the place."""
     profile = PROFILES[spec.profile]
@@ -128,6 +151,8 @@ def creation_options(spec: CogSpec) -> dict[str, object]:
         "SPARSE_OK": "TRUE",
         **profile.options,
     }
+    if profile.level is not None:
+        options[profile.level.option] = str(spec.level or profile.level.default)
     if profile.predictor:
         options["predictor"] = 3 if spec.dtype in FLOATS else 2
     if spec.profile == "lerc" and spec.dtype in INTEGERS:

@@ -27,6 +27,8 @@ class CogSpec(Model):
     planar: bool
     """Each band in blocks of its own (PlanarConfiguration 2) instead of pixel by pixel"""
     overview: Literal["average", "nearest"]
+    level: int | None = None
+    """How hard the codec works, or its quality; None: the profile's own"""
     scale: float = 1.0
     """value = stored · scale + offset, for readers"""
     offset: float = 0.0

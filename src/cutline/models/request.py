@@ -66,6 +66,8 @@ class OutputRequest(Model):
     resampling: Resampling | None = None
     """None: bilinear, but nearest for classes"""
     profile: ProfileName = "deflate"
+    level: int | None = None
+    """How hard the profile's codec works, or its quality; None: the profile's own"""
     dtype: str | None = None
     scale: float | None = None
     """Store round((value - offset) / scale); needs an integer dtype"""

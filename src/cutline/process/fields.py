@@ -27,6 +27,7 @@ class Fields(Model):
     resampling: Resampling | None = None
     mosaic: MosaicRule | None = None
     profile: ProfileName | None = None
+    level: int | None = None
     dtype: str | None = None
     scale: float | None = None
     offset: float | None = None
@@ -150,6 +151,7 @@ SAVE_OPTIONS = {
     "profile": "profile",
     "compress": "profile",
     "compression": "profile",
+    "level": "level",
     "dtype": "dtype",
     "datatype": "dtype",
     "nodata": "nodata",
@@ -165,6 +167,10 @@ def _save_option(field: str, value: Any, pointer: str) -> Any:
         if not isinstance(value, str) or value.lower() not in allowed:
             raise InvalidProcess(f"The {field} is one of {', '.join(allowed)}; not {value!r}.", pointer=pointer)
         return value.lower()
+    if field == "level":
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidProcess(f"The level is a whole number, not {value!r}.", pointer=pointer)
+        return value
     # JSON has no NaN, so people write it as a text.
     if field == "nodata" and isinstance(value, str) and value.lower() == "nan":
         return float(np.nan)
