@@ -1,4 +1,4 @@
-/* The entry points, and one instance of resample_typed.h for each pixel type. */
+/* The entry points, and one instance of the loops (instance.h) for each pixel type. */
 #include "resample.h"
 
 #define JOIN_(a, b) a##_##b
@@ -13,25 +13,25 @@
 #define NAME(f) JOIN(f, u8)
 #define LOWEST 0
 #define HIGHEST 255
-#include "resample_typed.h"
+#include "instance.h"
 #define PIXEL int8_t
 #define REAL float
 #define NAME(f) JOIN(f, i8)
 #define LOWEST (-128)
 #define HIGHEST 127
-#include "resample_typed.h"
+#include "instance.h"
 #define PIXEL uint16_t
 #define REAL float
 #define NAME(f) JOIN(f, u16)
 #define LOWEST 0
 #define HIGHEST 65535
-#include "resample_typed.h"
+#include "instance.h"
 #define PIXEL int16_t
 #define REAL float
 #define NAME(f) JOIN(f, i16)
 #define LOWEST (-32768)
 #define HIGHEST 32767
-#include "resample_typed.h"
+#include "instance.h"
 #undef WHOLE_NUMBER
 #define WHOLE_NUMBER int64_t
 #define PIXEL uint32_t
@@ -39,23 +39,23 @@
 #define NAME(f) JOIN(f, u32)
 #define LOWEST 0
 #define HIGHEST 4294967295.0
-#include "resample_typed.h"
+#include "instance.h"
 #define PIXEL int32_t
 #define REAL double
 #define NAME(f) JOIN(f, i32)
 #define LOWEST (-2147483648.0)
 #define HIGHEST 2147483647.0
-#include "resample_typed.h"
+#include "instance.h"
 #undef INTEGER
 #define INTEGER 0
 #define PIXEL float
 #define REAL float
 #define NAME(f) JOIN(f, f32)
-#include "resample_typed.h"
+#include "instance.h"
 #define PIXEL double
 #define REAL double
 #define NAME(f) JOIN(f, f64)
-#include "resample_typed.h"
+#include "instance.h"
 
 /* Call the instance of f for a type and return 0; or return 1. */
 #define DISPATCH(type, f, ...)                          \

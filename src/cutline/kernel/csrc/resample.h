@@ -6,6 +6,7 @@
 #ifndef CUTLINE_RESAMPLE_H
 #define CUTLINE_RESAMPLE_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,0 +1,12 @@
+/* The loops for one pixel type; see resample.c for PIXEL, REAL, NAME, INTEGER, LOWEST and HIGHEST. */
+#include "resample_typed.h"
+#include "halve_typed.h"
+#include "summarise_typed.h"
+
+#undef PIXEL
+#undef REAL
+#undef NAME
+#if INTEGER
+#undef LOWEST
+#undef HIGHEST
+#endif
