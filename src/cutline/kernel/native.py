@@ -77,11 +77,14 @@ def _load() -> ctypes.CDLL:
         ctypes.c_int32,
         ctypes.POINTER(ctypes.c_double),
     ]
+    library.cutline_finish.argtypes = [ctypes.POINTER(_Raster), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32]
+    library.cutline_crc64.argtypes = [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    library.cutline_crc64.restype = ctypes.c_uint64
     library.cutline_halve.argtypes = [ctypes.POINTER(_Raster), ctypes.POINTER(_Raster), ctypes.c_int32, ctypes.c_int32]
     return library
 
 
-_library = _load()
+library = _load()
 
 
 def fill(
@@ -117,7 +120,7 @@ def fill(
         method=_METHODS[method],
         type=_TYPES[target.dtype.name],
     )
-    if _library.cutline_resample(ctypes.byref(job)):
+    if library.cutline_resample(ctypes.byref(job)):
         raise TypeError(f"cannot resample {target.dtype} by {method}")
 
 
@@ -136,7 +139,7 @@ def _check(target: Pixels, state: NDArray[Any], source: Pixels, valid: Flags | N
 
 def _complete(valid: Flags, taps: tuple[int, int]) -> NDArray[np.uint8]:
     complete, scratch = np.empty(valid.shape, np.uint8), np.empty(valid.shape, np.uint8)
-    _library.cutline_complete(valid.ctypes.data, complete.ctypes.data, scratch.ctypes.data, *valid.shape, *taps)
+    library.cutline_complete(valid.ctypes.data, complete.ctypes.data, scratch.ctypes.data, *valid.shape, *taps)
     return complete
 
 
@@ -154,7 +157,7 @@ def halve(values: Pixels, valid: Flags, method: str) -> tuple[Pixels, Flags]:
     halved, halved_valid = np.empty((bands, *shape), values.dtype), np.empty(shape, np.bool_)
     source, target = _Raster.of(values, valid), _Raster.of(halved, halved_valid)
     code = _TYPES.get(values.dtype.name, -1)
-    if _library.cutline_halve(ctypes.byref(source), ctypes.byref(target), code, int(method == "average")):
+    if library.cutline_halve(ctypes.byref(source), ctypes.byref(target), code, int(method == "average")):
         raise TypeError(f"cannot halve {values.dtype}")
     return halved, halved_valid
 
@@ -168,10 +171,32 @@ def summarise(values: NDArray[Any], valid: Flags) -> tuple[int, float, float, fl
     if valid.shape != values.shape[1:]:
         raise ValueError("validity must have the rows and cols of its pixels")
     summary = (ctypes.c_double * 5)()
-    if _library.cutline_summarise(
+    if library.cutline_summarise(
         ctypes.byref(_Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary
     ):
         raise TypeError(f"cannot summarise {values.dtype}")
     count, *rest = summary
     minimum, maximum, mean, squares = rest
     return int(count), minimum, maximum, mean, squares
+
+
+def finish(values: Pixels, valid: Flags, empty: Any, beside: Any | None) -> None:
+    """Make computed values those that are stored, in place.
+
+    values: (bands, rows, cols), C-contiguous; valid: (rows, cols). A value is known where its pixel is valid and, of
+    floats, where it is finite. What is not known becomes ``empty``; a known value that equals ``empty`` becomes
+    ``beside``, unless that is None. A pixel of floats without a known band is valid no more; ``valid`` of integers
+    stays as it is. empty, beside: scalars of the dtype of ``values``; NaN equals nothing.
+    Raises ValueError for arrays that are not as said, TypeError for a dtype that has no loop.
+    """
+    if not (
+        values.flags.c_contiguous and values.flags.writeable and valid.flags.c_contiguous and valid.flags.writeable
+    ):
+        raise ValueError("arrays must be C-contiguous and writeable")
+    if valid.dtype != np.bool_ or valid.shape != values.shape[1:]:
+        raise ValueError("validity must have the rows and cols of its pixels")
+    scalars = [None if value is None else np.asarray(value, values.dtype) for value in (empty, beside)]
+    pointers = [None if scalar is None else scalar.ctypes.data for scalar in scalars]
+    code = _TYPES.get(values.dtype.name, -1)
+    if library.cutline_finish(ctypes.byref(_Raster.of(values, valid)), *pointers, code):
+        raise TypeError(f"cannot finish {values.dtype}")

@@ -23,7 +23,7 @@ typedef struct {
     const PIXEL *upper, *lower;
     const uint8_t *upper_valid, *lower_valid;
     int64_t source_cols;
-    int below; /* there is a lower row */
+    int below; /* there is a lower row; else the lower is the upper one and does not count */
     PIXEL *to;
     uint8_t *to_valid;
 } NAME(halving);
@@ -79,14 +79,14 @@ static void NAME(average_none)(const NAME(halving) *row, int64_t col) {
     for (int i = 0; i < CUTLINE_HALVED_BLOCK; i++) row->to_valid[col + i] = 0;
 }
 
-/* What lies beside the right or lower edge does not count, and the pixel before it is loaded instead. */
+/* What lies beside the right edge does not count, and the pixel before it is loaded instead. */
 static void NAME(average_at_edge)(const NAME(halving) *row, int64_t col) {
     const int64_t left = 2 * col, beside = left + 1 < row->source_cols, right = left + beside;
-    const PIXEL *lower = row->below ? row->lower : row->upper;
-    const uint8_t *above = row->upper_valid, *below = row->below ? row->lower_valid : above;
+    const PIXEL *upper = row->upper, *lower = row->lower;
+    const uint8_t *above = row->upper_valid, *below = row->lower_valid;
     const int a = above[left] != 0, b = beside && above[right];
     const int c = row->below && below[left], d = row->below && beside && below[right];
-    row->to[col] = NAME(mean_of_valid)(row->upper[left], row->upper[right], lower[left], lower[right], a, b, c, d);
+    row->to[col] = NAME(mean_of_valid)(upper[left], upper[right], lower[left], lower[right], a, b, c, d);
     row->to_valid[col] = a | b | c | d;
 }
 
@@ -118,13 +118,14 @@ static void NAME(halve)(const cutline_raster *source, cutline_raster *target, in
         for (int64_t row = 0; row < target->rows; row++) {
             const PIXEL *upper = (const PIXEL *)source->pixels + band * source->band_stride + 2 * row * source->row_stride;
             const uint8_t *upper_valid = source->valid + 2 * row * source->cols;
+            const int below = 2 * row + 1 < source->rows;
             const NAME(halving) halving = {
                 .upper = upper,
-                .lower = upper + source->row_stride, /* not read where there is none below */
+                .lower = below ? upper + source->row_stride : upper,
                 .upper_valid = upper_valid,
-                .lower_valid = upper_valid + source->cols,
+                .lower_valid = below ? upper_valid + source->cols : upper_valid,
                 .source_cols = source->cols,
-                .below = 2 * row + 1 < source->rows,
+                .below = below,
                 .to = (PIXEL *)target->pixels + band * target->band_stride + row * target->row_stride,
                 .to_valid = target->valid + row * target->cols,
             };

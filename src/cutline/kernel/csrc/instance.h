@@ -2,6 +2,7 @@
 #include "resample_typed.h"
 #include "halve_typed.h"
 #include "summarise_typed.h"
+#include "finish_typed.h"
 
 #undef PIXEL
 #undef REAL

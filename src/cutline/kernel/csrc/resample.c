@@ -1,5 +1,6 @@
 /* The entry points, and one instance of the loops (instance.h) for each pixel type. */
 #include "resample.h"
+#include "crc64.h"
 
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -83,6 +84,14 @@ int cutline_halve(const cutline_raster *source, cutline_raster *target, int32_t 
 
 int cutline_summarise(const cutline_raster *source, int64_t band, int32_t type, double *summary) {
     DISPATCH(type, summarise, source, band, summary);
+}
+
+int cutline_finish(cutline_raster *raster, const void *empty, const void *beside, int32_t type) {
+    DISPATCH(type, finish, raster, empty, beside);
+}
+
+uint64_t cutline_crc64(uint64_t crc, const uint8_t *bytes, int64_t length, const uint64_t *tables) {
+    return crc64(crc, bytes, length, tables);
 }
 
 /* Separable: a run of valid samples along the row, then a run of such runs down the column. */

@@ -35,7 +35,8 @@ typedef struct {
 
 enum {
     CUTLINE_STEP = 16,
-    CUTLINE_WIDEST = 72 /* taps along an axis: cubic (radius 2) at a scale of 1/16, and some */
+    CUTLINE_WIDEST = 72, /* taps along an axis: cubic (radius 2) at a scale of 1/16, and some */
+    CUTLINE_BLOCK = 1024 /* samples of a row that are worked together: squares of 16 bits, halved, add up in 32 bits */
 };
 
 enum cutline_method { CUTLINE_NEAREST, CUTLINE_BILINEAR, CUTLINE_CUBIC, CUTLINE_AVERAGE, CUTLINE_MODE };
@@ -73,5 +74,15 @@ CUTLINE_API int cutline_halve(const cutline_raster *source, cutline_raster *targ
 /* summary: count, minimum, maximum, mean and sum of squared differences from the mean of the valid and finite pixels of
    a band; zeros where there is none. valid must not be NULL. Returns as cutline_resample. */
 CUTLINE_API int cutline_summarise(const cutline_raster *source, int64_t band, int32_t type, double *summary);
+
+/* Values of every band made those that are stored, in place. A value that is known (valid and, in floating point,
+   finite) stays, but becomes *beside where it equals *empty; one that is not becomes *empty. beside: NULL where values
+   may equal *empty. In floating point, pixels without a known band are valid no more; else valid stays as it is.
+   empty, beside: of the type. Returns as cutline_resample. */
+CUTLINE_API int cutline_finish(cutline_raster *raster, const void *empty, const void *beside, int32_t type);
+
+/* The CRC-64 of bytes behind those whose remainder is crc. tables: (16, 256), the remainder of every byte with 0 to 15
+   zero bytes behind it, in reflected order. Ones at the start and the end are the caller's. */
+CUTLINE_API uint64_t cutline_crc64(uint64_t crc, const uint8_t *bytes, int64_t length, const uint64_t *tables);
 
 #endif

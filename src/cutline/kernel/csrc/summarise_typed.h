@@ -4,8 +4,6 @@
 
 #ifndef CUTLINE_SUMMARISED
 #define CUTLINE_SUMMARISED
-enum { CUTLINE_BLOCK = 1024 }; /* samples: of 16 bits, the halves of as many squares add up in 32; a multiple of 4 */
-
 typedef double lanes __attribute__((vector_size(32)));
 typedef int64_t lane_masks __attribute__((vector_size(32)));
 
