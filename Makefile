@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check format bench lock clean
+.PHONY: demo test check check-native format bench lock clean
 
 demo: $(READY)  ## make sample scenes and an AOI, export them, draw quick-looks
 	$(BIN)/python -m demo
@@ -18,11 +18,24 @@ check: $(READY)  ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+NATIVE := build/native/venv
+SEED   := 1
+JOBS   := 20000
+
+check-native: $(NATIVE)/.ready  ## the kernel: random jobs under sanitizers, and every build we ship
+	$(NATIVE)/bin/python tests/native/sanitize.py --cc "$(CC)" --seed $(SEED) --jobs $(JOBS)
+	CC="$(CC)" $(NATIVE)/bin/pytest -q tests/native/check_builds.py
+
+$(NATIVE)/.ready: tests/native/requirements.txt hatch_build.py
+	$(PYTHON) -m venv $(NATIVE)
+	$(NATIVE)/bin/pip install --quiet -r tests/native/requirements.txt "$$(sed -n 's/^ZIG = "\(.*\)"/\1/p' hatch_build.py)"
+	touch $@
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## the same exports by gdalwarp, by odc-stac and by cutline
+bench: $(READY)  ## beside gdalwarp and odc-stac, and by itself; an hour, on an idle machine
 	$(BIN)/pip install --quiet -r requirements/bench.txt
 	$(BIN)/python -m benchmarks
 

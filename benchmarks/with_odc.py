@@ -1,4 +1,4 @@
-"""``python -m benchmarks.with_odc <inputs.json> <destination>``: odc-stac loads lazily, odc-geo writes the COG."""
+"""``python -m benchmarks.with_odc <job.json> <destination>``: odc-stac loads lazily, odc-geo writes the COG."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from odc.geo.cog import save_cog_with_dask
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import rasterize
 
-from benchmarks.inputs import CRS, Inputs
+from benchmarks.cases import Job
+from benchmarks.scenes import CRS
 
 CHUNK = 2048
 
 
-def main(case: Inputs, dst: str) -> None:
+def main(job: Job, dst: str) -> None:
     """One export, on dask's threads."""
-    geobox = GeoBox.from_bbox(case.bounds, crs=CRS, shape=case.shape)
+    geobox = GeoBox.from_bbox(job.bounds, crs=CRS, shape=job.shape)
     loaded = odc.stac.load(
-        [pystac.Item.from_dict(item) for item in case.items],
-        bands=[f"data.{index}" for index in range(1, len(case.bands) + 1)],
+        [pystac.Item.from_dict(item) for item in job.items],
+        bands=[f"data.{index}" for index in range(1, len(job.bands) + 1)],
         geobox=geobox,
         groupby="solar_day",
-        resampling="bilinear",
+        resampling=job.resampling,
         chunks={"x": CHUNK, "y": CHUNK},
-        dtype=case.dtype,
+        dtype=job.dtype,
         nodata=0,
     )
     bands = xarray.concat(list(loaded.isel(time=0).data_vars.values()), "band").transpose("y", "x", "band")
-    inside = rasterize(_area(case), geobox).chunk({"x": CHUNK, "y": CHUNK})
-    cut = bands.where(inside, 0).astype(case.dtype).chunk({"band": -1})
+    inside = rasterize(_area(job), geobox).chunk({"x": CHUNK, "y": CHUNK})
+    cut = bands.where(inside, 0).astype(job.dtype).chunk({"band": -1})
     cut.attrs["nodata"] = 0
     written = save_cog_with_dask(
         cut,
         dst,
-        compression="DEFLATE",
-        level=1,
+        compression=job.profile.upper(),
+        level=job.level,
         predictor=2,
         blocksize=512,
         overview_resampling="average",
@@ -49,10 +50,10 @@ def main(case: Inputs, dst: str) -> None:
     written.compute(scheduler="threads")
 
 
-def _area(case: Inputs) -> Geometry:
-    collection = json.loads(Path(case.aoi).read_text())
+def _area(job: Job) -> Geometry:
+    collection = json.loads(Path(job.aoi).read_text())
     return Geometry(collection["features"][0]["geometry"], "EPSG:4326").to_crs(CRS)
 
 
 if __name__ == "__main__":
-    main(Inputs.load(Path(sys.argv[1])), sys.argv[2])
+    main(Job.load(Path(sys.argv[1])), sys.argv[2])
