@@ -6,24 +6,29 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.cases import CASES, CUTLINE, Case, job_of
+from benchmarks.cases import CASES, CUTLINE, EXACT, GDALWARP, Case, job_of
 from benchmarks.engines import run
+from benchmarks.results import load
 from benchmarks.scenes import Scenes
 from benchmarks.targets import Target, table
+from benchmarks.tuning import best_settings
 from benchmarks.turns import Figures, in_turns
 
 AGREED = 0.02
 """How far engines' means may lie apart, as a share: they compute overviews each in its way"""
 
 
-def measure(scenes: Scenes, runs: int, engines: list[str], before: dict[str, Any]) -> dict[str, Any]:
-    """Case -> engine -> figures. Engines that are left out keep the figures of ``before``."""
-    made: dict[str, Any] = {}
+def measure(scenes: Scenes, runs: int, engines: list[str]) -> dict[str, Any]:
+    """Case -> engine -> figures. Engines that are left out keep the figures that they have."""
+    before, made = load(scenes.size, "table").get("result", {}), {}
     for case in CASES:
         print(f"\n{case.title}", flush=True)
         job = job_of(case, scenes)
         wanted = [engine for engine in case.engines if engine in engines]
-        found = in_turns(runs, {engine: functools.partial(run, engine, job) for engine in wanted})
+        settings = ("--settings", best_settings(scenes.size, case))
+        options = {GDALWARP: settings, EXACT: settings}
+        exports = {engine: functools.partial(run, engine, job, *options.get(engine, ())) for engine in wanted}
+        found = in_turns(runs, exports)
         fresh = {engine: asdict(figures) for engine, figures in found.items()}
         both = before.get(case.key, {}) | fresh
         made[case.key] = {engine: both[engine] for engine in case.engines if engine in both}
@@ -70,7 +75,8 @@ def text(result: dict[str, Any]) -> str:
 def _row(engine: str, figures: Figures, ours: Figures | None) -> list[str]:
     if figures.error:
         return [engine, "failed", *[""] * 6, figures.at]
-    cells = [engine]
+    settings = figures.report.get("settings")
+    cells = [f"{engine} ({settings})" if settings else engine]
     for name in ("wall", "cpu", "peak_mb"):
         value = getattr(figures, name)
         cells.append(f"{value:,.0f}" if name == "peak_mb" else f"{value:,.1f}")

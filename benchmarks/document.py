@@ -1,18 +1,16 @@
-"""Results as files, one a section, and the document that is written from all of them."""
+"""The sections, and the document that is written from the results of all of them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compare, flat, floor, ndvi, scaling
-from benchmarks.facts import facts, now
-from benchmarks.scenes import FULL_SIZE, OUT, Scenes
+from benchmarks import compare, flat, floor, ndvi, scaling, tuning
+from benchmarks.results import folder, load, save
+from benchmarks.scenes import FULL_SIZE, Scenes
 from benchmarks.targets import Target, target_table
-from benchmarks.with_gdalwarp import SPEED
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 
@@ -30,7 +28,7 @@ the engines take turns, and each number is the median of the runs.
 - *×* is an engine's figure over cutline's: above 1, cutline needs less.
 - gdalwarp is GDAL's own, called in the GDAL that rasterio and so cutline use (`tests/support/gdalwarp.py`). By default
   it approximates coordinates to an eighth of a pixel; `-et 0` does not, nor does cutline.
-- gdalwarp has the settings that were fastest of those we tried: `{tuning}`.
+- gdalwarp has, for each case, the settings for memory and threads that were fastest of those we tried (see the end).
 - odc-stac loads in chunks of 2048² on dask's threads, and odc-geo writes the COG. It writes no masks, so it has no part
   in JPEG.
 """
@@ -41,7 +39,7 @@ class Section:
     """A part of the document."""
 
     title: str
-    measure: Callable[[Scenes, int, list[str], dict[str, Any]], dict[str, Any]]
+    measure: Callable[[Scenes, int, list[str]], dict[str, Any]]
     targets: Callable[[dict[str, Any]], list[Target]]
     text: Callable[[dict[str, Any]], str]
 
@@ -52,39 +50,31 @@ SECTIONS = {
     "scaling": Section("Two workers", scaling.measure, scaling.targets, scaling.text),
     "flat": Section("Large exports", flat.measure, flat.targets, flat.text),
     "ndvi": Section("Computing", ndvi.measure, ndvi.targets, ndvi.text),
+    "tuning": Section("Settings of gdalwarp", tuning.measure, tuning.targets, tuning.text),
 }
 
 
 def run_section(name: str, scenes: Scenes, runs: int, engines: list[str]) -> None:
     """Measure a section, keep its results and say them."""
-    section, path = SECTIONS[name], _results(scenes.size) / f"{name}.json"
-    result = section.measure(scenes, runs, engines, _load(path).get("result", {}))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"at": now(), "runs": runs, "facts": facts(), "result": result}, indent=1))
-    print(f"\n{section.text(result)}\n\n{target_table(section.targets(result))}", flush=True)
-
-
-def _results(size: int) -> Path:
-    return OUT / "results" / ("" if size == FULL_SIZE else str(size))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return loaded
+    section = SECTIONS[name]
+    result = section.measure(scenes, runs, engines)
+    save(scenes.size, name, runs, result)
+    promised = section.targets(result)
+    print(f"\n{section.text(result)}\n\n{target_table(promised) if promised else ''}", flush=True)
 
 
 def write(size: int) -> Path:
     """The document, from the results of all sections that there are; that of full size is the repository's."""
-    found = {name: kept for name in SECTIONS if (kept := _load(_results(size) / f"{name}.json"))}
+    found = {name: kept for name in SECTIONS if (kept := load(size, name))}
     targets = [target for name, kept in found.items() for target in SECTIONS[name].targets(kept["result"])]
     rows, cols = Scenes(size, (), ()).area()[1]
-    introduction = INTRODUCTION.format(size=size, rows=rows, cols=cols, tuning=" ".join(SPEED))
+    introduction = INTRODUCTION.format(size=size, rows=rows, cols=cols)
     parts = [introduction, f"## Targets\n\n{target_table(targets)}"]
     for name, section in SECTIONS.items():
         parts.append(f"## {section.title}\n\n{_section(section, found.get(name))}")
     machine = dict.fromkeys(fact for kept in found.values() for fact in kept["facts"])
     parts.append("## The machine\n\n" + "\n".join(f"- {fact}" for fact in machine))
-    path = DOCUMENT if size == FULL_SIZE else _results(size) / DOCUMENT.name
+    path = DOCUMENT if size == FULL_SIZE else folder(size) / DOCUMENT.name
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n")
     return path
 

@@ -36,11 +36,11 @@ class Run:
     mean: float
     """Of the first band where it has data, at an overview: engines that do the same work agree on it"""
     report: dict[str, Any]
-    """What cutline says of it"""
+    """What cutline says of it, or the settings of a peer"""
 
 
 def run(engine: str, job: Job, *more: str) -> Run:
-    """One export, in a folder of its own. ``more``: options for cutline."""
+    """One export, in a folder of its own. ``more``: options of the engine."""
     with tempfile.TemporaryDirectory(dir=OUT) as scratch:
         folder = Path(scratch)
         dst, log = folder / "export.tif", folder / "log"
@@ -48,8 +48,8 @@ def run(engine: str, job: Job, *more: str) -> Run:
             cost = measure(cutline(job, dst, *more), log)
         else:
             path = job.save(folder / "job.json")
-            cost = measure([sys.executable, "-m", *PEERS[engine], str(path), str(dst)], log)
-        report = _json(log.read_text()) if engine == CUTLINE else {}
+            cost = measure([sys.executable, "-m", *PEERS[engine], *more, str(path), str(dst)], log)
+        report = _json(log.read_text()) if engine == CUTLINE else {"settings": more[-1] if more else ""}
         return Run(cost, dst.stat().st_size, _checked(dst, job), report)
 
 

@@ -19,7 +19,7 @@ TILE = 2048
 WANTED = 1.15
 
 
-def measure(scenes: Scenes, runs: int, _engines: list[str], _before: dict[str, Any]) -> dict[str, Any]:
+def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
     """Share of the area -> figures."""
     exports = {}
     for share in SHARES:

@@ -22,7 +22,7 @@ from benchmarks.turns import Figures, in_turns
 WORK = ("decode", "resample", "encode")
 
 
-def measure(scenes: Scenes, runs: int, _engines: list[str], _before: dict[str, Any]) -> dict[str, Any]:
+def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
     """Case -> seconds by part, and the figures of cutline."""
     made = {}
     for case in CASES:

@@ -16,7 +16,7 @@ COPY, INDEX = "red and nir, copied", "NDVI of them"
 WANTED = 1.3
 
 
-def measure(scenes: Scenes, runs: int, _engines: list[str], _before: dict[str, Any]) -> dict[str, Any]:
+def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
     """What -> figures."""
     jobs = {COPY: job(scenes, ("red", "nir")), INDEX: job(scenes, ("ndvi",), process="ndvi", dtype="float32")}
     print("\nNDVI", flush=True)

@@ -17,7 +17,7 @@ WORKERS = (1, 2)
 WANTED = 1.85
 
 
-def measure(scenes: Scenes, runs: int, _engines: list[str], _before: dict[str, Any]) -> dict[str, Any]:
+def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
     """Workers -> figures."""
     work = job(scenes, BGRN, resolution=RESOLUTION, resampling="cubic", profile="zstd", level=1)
     exports = {str(count): functools.partial(run, CUTLINE, work, "--workers", str(count)) for count in WORKERS}

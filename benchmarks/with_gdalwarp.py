@@ -1,4 +1,4 @@
-"""``python -m benchmarks.with_gdalwarp [-et 0] <job.json> <destination>``: to a COG, as its manual advises."""
+"""gdalwarp to a COG: ``python -m benchmarks.with_gdalwarp [-et 0] [--settings NAME] <job.json> <destination>``."""
 
 from __future__ import annotations
 
@@ -9,27 +9,52 @@ from benchmarks.cases import Job
 from benchmarks.scenes import CRS
 from tests.support.gdalwarp import gdalwarp
 
-SPEED = [
-    *("-multi", "-wo", "NUM_THREADS=ALL_CPUS", "-co", "NUM_THREADS=ALL_CPUS"),  # read, warp, encode with every core
-    *("-wm", "1024", "--config", "GDAL_CACHEMAX=1024"),  # MB: few, large chunks, and no source block is read twice
-]
+EVERY_CORE = ["-multi", "-wo", "NUM_THREADS=ALL_CPUS"]
+"""Reads the next chunk while it warps one, and warps with every core. Encoding has NUM_THREADS of its own"""
 
-COG = ["BLOCKSIZE=512", "OVERVIEW_RESAMPLING=AVERAGE"]
-"""As cutline writes them"""
+DECODING = ["--config", "GDAL_NUM_THREADS=ALL_CPUS"]
+"""Decodes the blocks of a chunk with every core"""
+
+
+def _memory(warp: int, cache: int) -> list[str]:
+    """MB of a chunk, and of decoded blocks that are kept."""
+    return ["-wm", str(warp), "--config", f"GDAL_CACHEMAX={cache}"]
+
+
+SETTINGS = {
+    "small": [*EVERY_CORE, *_memory(64, 512)],
+    "small, decoding": [*EVERY_CORE, *DECODING, *_memory(64, 512)],
+    "middle": [*EVERY_CORE, *_memory(256, 512)],
+    "middle, decoding": [*EVERY_CORE, *DECODING, *_memory(256, 512)],
+    "middle, small cache": [*EVERY_CORE, *DECODING, *_memory(256, 128)],
+    "large": [*EVERY_CORE, *_memory(1024, 1024)],
+    "large, decoding": [*EVERY_CORE, *DECODING, *_memory(1024, 1024)],
+    "one reader": ["-wo", "NUM_THREADS=ALL_CPUS", *DECODING, *_memory(256, 512)],
+}
+"""What `python -m benchmarks --only tuning` compares"""
+
+DEFAULT = "small"
+"""Until they were compared on the machine"""
+
+COG = ["BLOCKSIZE=512", "OVERVIEW_RESAMPLING=AVERAGE", "NUM_THREADS=ALL_CPUS"]
+"""Blocks and overviews as cutline writes them"""
 
 LOSSLESS = {"deflate": "DEFLATE", "zstd": "ZSTD"}
 
 
 def main(more: list[str], job: Job, dst: str) -> None:
-    """One export; ``more`` goes to gdalwarp as it is."""
+    """One export; ``more`` goes to gdalwarp as it is, but for ``--settings NAME`` at its end."""
+    settings = DEFAULT
+    if more[-2:-1] == ["--settings"]:
+        *more, _, settings = more
     resolution = f"{job.resolution:g}"
     arguments = ["-t_srs", CRS, "-te", *map(str, job.bounds), "-tr", resolution, resolution, "-r", job.resampling]
     arguments += ["-cutline", job.aoi, "-srcnodata", "0", "-of", "COG"]
     arguments += ["-dstalpha", "-dstnodata", "None"] if job.masked else ["-dstnodata", "0"]
-    for option in COG + _codec(job):
+    for option in [*COG, *_codec(job)]:
         arguments += ["-co", option]
     top_last = [Path(scene) for scene in reversed(job.scenes)]  # it draws later sources over earlier ones
-    gdalwarp([*arguments, *SPEED, *more], top_last, dst)
+    gdalwarp([*arguments, *SETTINGS[settings], *more], top_last, dst)
 
 
 def _codec(job: Job) -> list[str]:
