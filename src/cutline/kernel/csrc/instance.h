@@ -1,4 +1,7 @@
 /* The loops for one pixel type; see resample.c for PIXEL, REAL, NAME, INTEGER, LOWEST and HIGHEST. */
+#include "place_typed.h"
+#include "sample_typed.h"
+#include "wide_typed.h"
 #include "resample_typed.h"
 #include "halve_typed.h"
 #include "summarise_typed.h"

@@ -9,6 +9,7 @@
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(_WIN32)
 #define CUTLINE_API __declspec(dllexport)
