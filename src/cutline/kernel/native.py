@@ -138,7 +138,7 @@ def _check(target: Pixels, state: NDArray[Any], source: Pixels, valid: Flags | N
 
 
 def _complete(valid: Flags, taps: tuple[int, int]) -> NDArray[np.uint8]:
-    complete, scratch = np.empty(valid.shape, np.uint8), np.empty(valid.shape, np.uint8)
+    complete, scratch = np.empty(valid.shape, np.uint8), np.empty(valid.shape[1], np.uint8)
     library.cutline_complete(valid.ctypes.data, complete.ctypes.data, scratch.ctypes.data, *valid.shape, *taps)
     return complete
 

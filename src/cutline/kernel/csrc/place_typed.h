@@ -1,19 +1,22 @@
 /* Where the pixels of a row of a patch lie in the source. Included once a pixel type; see resample.c. */
 
-/* What is known of the pixels of one row of a patch. */
-typedef struct {
-    int count;
-    int32_t col[CUTLINE_STEP], row[CUTLINE_STEP]; /* base sample: the one left of and above the point */
-    REAL along[CUTLINE_STEP], down[CUTLINE_STEP]; /* how far the point is from it towards the next, 0 … 1 */
-    uint8_t kind[CUTLINE_STEP];
-    int whole;  /* there are CUTLINE_STEP pixels and all are WHOLE */
-    int inside; /* all taps of CUTLINE_STEP points, be they wanted or not, are in the source, whatever their validity */
-    int32_t at[CUTLINE_STEP]; /* if inside: the place of the base sample in a plane */
-} NAME(run);
-
 #ifndef CUTLINE_KINDS
 #define CUTLINE_KINDS
 enum { SKIP, WHOLE, PARTIAL }; /* nothing to do; all taps are there; some are not: bilinear of those that are */
+
+/* GCC's and clang's vectors, whose operations are elementwise and so the same on every CPU; …_at: anywhere in memory. */
+typedef double four_doubles __attribute__((vector_size(4 * sizeof(double))));
+typedef int32_t four_ints __attribute__((vector_size(4 * sizeof(int32_t))));
+typedef int32_t four_ints_at __attribute__((vector_size(4 * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
+
+/* Where the points of a row of a patch are, between sample centres: at x0 + dx * q, y0 + dy * q for q = first + 0, 1 … */
+typedef struct {
+    double first, x0, y0, dx, dy;
+} line;
+
+static inline int both_within(double one, double other, double low, double high) { /* NaN is not */
+    return one >= low && other >= low && one < high && other < high;
+}
 
 static inline int32_t floor_to_int(double value) {
     int32_t whole = (int32_t)value;
@@ -31,22 +34,43 @@ static inline int count_wanted(const uint8_t *state, int count) {
 }
 #endif
 
-/* Every tap of every point is inside the source. */
-static void NAME(place_inside)(const cutline_job *job, const double *x, const double *y, NAME(run) *run) {
+typedef REAL NAME(four) __attribute__((vector_size(4 * sizeof(REAL))));
+typedef REAL NAME(four_at) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+
+/* What is known of the pixels of one row of a patch. */
+typedef struct {
+    int count;
+    int32_t col[CUTLINE_STEP], row[CUTLINE_STEP]; /* base sample: the one left of and above the point */
+    REAL along[CUTLINE_STEP], down[CUTLINE_STEP]; /* how far the point is from it towards the next, 0 … 1 */
+    uint8_t kind[CUTLINE_STEP];
+    int whole;  /* there are CUTLINE_STEP pixels and all are WHOLE */
+    int inside; /* all taps of CUTLINE_STEP points, be they wanted or not, are in the source, whatever their validity */
+    int32_t at[CUTLINE_STEP]; /* if inside: the place of the base sample in a plane */
+} NAME(run);
+
+/* Every tap of every point is inside the source. In lanes of four, as nothing else is vector code for sure. */
+static void NAME(place_inside)(const cutline_job *job, const line *line, NAME(run) *run) {
     const int32_t first_col = (int32_t)job->first_col, first_row = (int32_t)job->first_row;
-    for (int i = 0; i < CUTLINE_STEP; i++) {
-        const int32_t whole_x = (int32_t)x[i], whole_y = (int32_t)y[i]; /* inside nothing is negative */
-        run->col[i] = whole_x - first_col;
-        run->row[i] = whole_y - first_row;
-        run->along[i] = (REAL)(x[i] - (double)whole_x);
-        run->down[i] = (REAL)(y[i] - (double)whole_y);
-    }
-    if (job->method == CUTLINE_NEAREST)
-        for (int i = 0; i < CUTLINE_STEP; i++) {
-            run->col[i] += run->along[i] >= (REAL)0.5;
-            run->row[i] += run->down[i] >= (REAL)0.5;
+    const int32_t row_stride = (int32_t)job->source.row_stride;
+    const REAL half = (REAL)0.5;
+    four_doubles q = {line->first, line->first + 1, line->first + 2, line->first + 3};
+    for (int i = 0; i < CUTLINE_STEP; i += 4, q = q + 4.0) {
+        const four_doubles x = line->x0 + line->dx * q, y = line->y0 + line->dy * q;
+        /* Inside nothing is negative, so what this cuts off is the fraction. */
+        const four_ints whole_x = __builtin_convertvector(x, four_ints), whole_y = __builtin_convertvector(y, four_ints);
+        const NAME(four) along = __builtin_convertvector(x - __builtin_convertvector(whole_x, four_doubles), NAME(four));
+        const NAME(four) down = __builtin_convertvector(y - __builtin_convertvector(whole_y, four_doubles), NAME(four));
+        four_ints col = whole_x - first_col, row = whole_y - first_row;
+        if (job->method == CUTLINE_NEAREST) { /* a comparison of lanes that is true is -1 */
+            col -= __builtin_convertvector(along >= half, four_ints);
+            row -= __builtin_convertvector(down >= half, four_ints);
         }
-    for (int i = 0; i < CUTLINE_STEP; i++) run->at[i] = run->row[i] * (int32_t)job->source.row_stride + run->col[i];
+        *(four_ints_at *)(run->col + i) = col;
+        *(four_ints_at *)(run->row + i) = row;
+        *(four_ints_at *)(run->at + i) = row * row_stride + col;
+        *(NAME(four_at) *)(run->along + i) = along;
+        *(NAME(four_at) *)(run->down + i) = down;
+    }
 }
 
 /* Whether all points of a run that is placed inside are known to have all taps valid, by one look at each. */
@@ -81,8 +105,7 @@ static void NAME(narrow)(const cutline_job *job, const uint8_t *state, int wante
 }
 
 /* Near the border of the source: point by point. */
-static void NAME(place_at_border)(const cutline_job *job, const double *x, const double *y, const uint8_t *state,
-                                  NAME(run) *run) {
+static void NAME(place_at_border)(const cutline_job *job, const line *line, const uint8_t *state, NAME(run) *run) {
     const cutline_raster *source = &job->source;
     const int nearest = job->method == CUTLINE_NEAREST;
     const int before = job->method == CUTLINE_CUBIC ? 1 : 0, after = job->method == CUTLINE_CUBIC ? 2 : 1;
@@ -92,11 +115,11 @@ static void NAME(place_at_border)(const cutline_job *job, const double *x, const
     for (int i = 0; i < run->count; i++) {
         run->kind[i] = SKIP;
         run->along[i] = run->down[i] = 0;
-        /* Written so that NaN is outside too. */
-        if (state[i] != 1 || !(x[i] >= left && x[i] < right && y[i] >= top && y[i] < bottom)) continue;
-        const int32_t whole_x = floor_to_int(x[i]), whole_y = floor_to_int(y[i]);
+        const double q = line->first + (double)i, x = line->x0 + line->dx * q, y = line->y0 + line->dy * q;
+        if (state[i] != 1 || !both_within(x, x, left, right) || !both_within(y, y, top, bottom)) continue;
+        const int32_t whole_x = floor_to_int(x), whole_y = floor_to_int(y);
         const int64_t col = whole_x - job->first_col, row = whole_y - job->first_row;
-        const REAL along = (REAL)(x[i] - (double)whole_x), down = (REAL)(y[i] - (double)whole_y);
+        const REAL along = (REAL)(x - (double)whole_x), down = (REAL)(y - (double)whole_y);
         int64_t near_col = col + (along >= (REAL)0.5), near_row = row + (down >= (REAL)0.5);
         near_col = near_col >= source->cols ? source->cols - 1 : near_col;
         near_row = near_row >= source->rows ? source->rows - 1 : near_row;
@@ -119,24 +142,17 @@ static void NAME(place)(const cutline_job *job, const cutline_patch *patch, int 
     const double x0 = (patch->x[0] * (1 - fy) + patch->x[2] * fy) - 0.5, y0 = (patch->y[0] * (1 - fy) + patch->y[2] * fy) - 0.5;
     const double x1 = (patch->x[1] * (1 - fy) + patch->x[3] * fy) - 0.5, y1 = (patch->y[1] * (1 - fy) + patch->y[3] * fy) - 0.5;
     const double dx = (x1 - x0) * side, dy = (y1 - y0) * side;
-    double x[CUTLINE_STEP], y[CUTLINE_STEP];
-    for (int i = 0; i < CUTLINE_STEP; i++) {
-        const double q = (double)(from + i) + 0.5;
-        x[i] = x0 + dx * q;
-        y[i] = y0 + dy * q;
-    }
+    const line line = {.first = (double)from + 0.5, .x0 = x0, .y0 = y0, .dx = dx, .dy = dy};
     run->count = to - from;
     /* On a line the ends are the extremes. All 16 are placed, wanted or not, so all must be inside. */
-    const double margin = 3;
-    const int last = CUTLINE_STEP - 1;
-    const double min_x = x[0] < x[last] ? x[0] : x[last], max_x = x[0] < x[last] ? x[last] : x[0];
-    const double min_y = y[0] < y[last] ? y[0] : y[last], max_y = y[0] < y[last] ? y[last] : y[0];
-    const double left = (double)job->first_col, top = (double)job->first_row;
-    if (min_x >= left + margin && max_x < left + (double)job->source.cols - margin && min_y >= top + margin &&
-        max_y < top + (double)job->source.rows - margin) {
-        NAME(place_inside)(job, x, y, run);
+    const double margin = 3, last = line.first + (CUTLINE_STEP - 1);
+    const double left = (double)job->first_col, right = left + (double)job->source.cols;
+    const double top = (double)job->first_row, bottom = top + (double)job->source.rows;
+    if (both_within(x0 + dx * line.first, x0 + dx * last, left + margin, right - margin) &&
+        both_within(y0 + dy * line.first, y0 + dy * last, top + margin, bottom - margin)) {
+        NAME(place_inside)(job, &line, run);
         NAME(narrow)(job, state, wanted, run);
     } else {
-        NAME(place_at_border)(job, x, y, state, run);
+        NAME(place_at_border)(job, &line, state, run);
     }
 }

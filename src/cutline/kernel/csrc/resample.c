@@ -94,27 +94,22 @@ uint64_t cutline_crc64(uint64_t crc, const uint8_t *bytes, int64_t length, const
     return crc64(crc, bytes, length, tables);
 }
 
-/* Separable: a run of valid samples along the row, then a run of such runs down the column. */
+/* to[i] = 1 where all of `count` flags are set, the first of them flags[i], each `step` behind the one before. */
+static void all_set(const uint8_t *restrict flags, uint8_t *restrict to, int64_t length, int64_t count, int64_t step) {
+    for (int64_t i = 0; i < length; i++) to[i] = flags[i] != 0;
+    for (int64_t k = 1; k < count; k++)
+        for (int64_t i = 0; i < length; i++) to[i] &= flags[k * step + i] != 0;
+}
+
+/* Separable: a run of valid samples down the column, then a run of such runs along the row. */
 void cutline_complete(const uint8_t *valid, uint8_t *complete, uint8_t *scratch, int64_t rows, int64_t cols,
                       int64_t before, int64_t after) {
-    for (int64_t row = 0; row < rows; row++) {
-        const uint8_t *from = valid + row * cols;
-        uint8_t *to = scratch + row * cols;
-        for (int64_t col = 0; col < cols; col++) to[col] = 0;
-        for (int64_t col = before; col < cols - after; col++) {
-            uint8_t all = 1;
-            for (int64_t k = -before; k <= after; k++) all &= from[col + k] != 0;
-            to[col] = all;
-        }
-    }
+    const int64_t taps = before + 1 + after, inner_cols = cols - before - after;
     for (int64_t row = 0; row < rows; row++) {
         uint8_t *to = complete + row * cols;
-        int inside = row >= before && row < rows - after;
-        for (int64_t col = 0; col < cols; col++) to[col] = (uint8_t)inside;
-        if (!inside) continue;
-        for (int64_t k = -before; k <= after; k++) {
-            const uint8_t *from = scratch + (row + k) * cols;
-            for (int64_t col = 0; col < cols; col++) to[col] &= from[col];
-        }
+        memset(to, 0, (size_t)cols);
+        if (row < before || row >= rows - after || inner_cols <= 0) continue;
+        all_set(valid + (row - before) * cols, scratch, cols, taps, cols);
+        all_set(scratch, to + before, inner_cols, taps, 1);
     }
 }

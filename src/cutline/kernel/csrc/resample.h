@@ -64,7 +64,7 @@ typedef struct {
 CUTLINE_API int cutline_resample(const cutline_job *job);
 
 /* complete[row, col] = 1 where samples row - before … row + after and col - before … col + after are inside and
-   valid: the taps of bilinear (0, 1) and cubic (1, 2). scratch: (rows, cols) bytes. */
+   valid: the taps of bilinear (0, 1) and cubic (1, 2). scratch: cols bytes. */
 CUTLINE_API void cutline_complete(const uint8_t *valid, uint8_t *complete, uint8_t *scratch, int64_t rows, int64_t cols,
                                   int64_t before, int64_t after);
 

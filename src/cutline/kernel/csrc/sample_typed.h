@@ -2,11 +2,8 @@
 
    A run that is inside is worked four pixels at a time, all of it whatever is wanted: lanes are pixels. */
 
-/* Four neighbours of a row, as they lie in memory and as numbers: GCC's and clang's vectors, whose operations are
-   elementwise and so the same on every CPU. */
+/* Four neighbours of a row, as they lie in memory. */
 typedef PIXEL NAME(samples) __attribute__((vector_size(4 * sizeof(PIXEL)), aligned(sizeof(PIXEL)), may_alias));
-typedef REAL NAME(four) __attribute__((vector_size(4 * sizeof(REAL))));
-typedef REAL NAME(four_at) __attribute__((vector_size(4 * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 
 /* Of the pixels of a run. */
 typedef struct {
