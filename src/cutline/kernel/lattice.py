@@ -25,6 +25,9 @@ ToSource = Callable[[Floats, Floats], tuple[Floats, Floats]]
 TOLERANCE = 1 / 4096
 """Source pixels that an interpolated coordinate may err by"""
 
+_FARTHEST = 8
+"""Times its bend that a cell may reach beyond its corners: a bend is an eighth of the second differences"""
+
 
 Shape = tuple[int, int]
 """(rows, cols)"""
@@ -79,7 +82,7 @@ def patches(geobox: Geobox, forward: ToSource, source_shape: Shape) -> NDArray[n
         corner_x,
         corner_y,
     )
-    near = _may_touch(cells, source_shape)
+    near = _may_touch(cells, err.ravel(), source_shape)
     straight = near & (err.ravel() <= TOLERANCE)
     return np.concatenate([cells[straight], *nodes.quartered(cells[near & ~straight], source_shape)])
 
@@ -112,7 +115,8 @@ class _Nodes:
                 cells["x"], cells["y"] = x[:, 1, 1, np.newaxis], y[:, 1, 1, np.newaxis]
                 done.append(cells[np.isfinite(cells["x"][:, 0]) & np.isfinite(cells["y"][:, 0])])
                 break
-            straight = (_deviation(x) <= TOLERANCE) & (_deviation(y) <= TOLERANCE)
+            bend = np.maximum(_deviation(x), _deviation(y))
+            straight = bend <= TOLERANCE
             done.append(cells[straight])
             children = [
                 _records(
@@ -125,7 +129,7 @@ class _Nodes:
                 for right in (0, 1)
             ]
             cells = np.concatenate(children)
-            cells = cells[_may_touch(cells, source_shape)]
+            cells = cells[_may_touch(cells, np.tile(bend[~straight], 4), source_shape)]
         return done
 
 
@@ -164,16 +168,20 @@ def _records(row: NDArray[np.integer], col: NDArray[np.integer], step: int, x: F
     return made
 
 
-def _may_touch(cells: NDArray[np.void], source_shape: Shape) -> NDArray[np.bool_]:
+def _may_touch(cells: NDArray[np.void], bend: Floats, source_shape: Shape) -> NDArray[np.bool_]:
     """Whether a cell can reach into the source: not when all of its corners lie well beyond one side of it, nor when
-    none has a place there at all."""
+    none has a place there at all. A cell that bends (source pixels; NaN: unknown) may hold what lies far from all of
+    its corners, as one does that goes around a pole."""
     near = np.ones(cells.size, np.bool_)
+    reach = np.where(np.isfinite(bend), _FARTHEST * bend, np.inf)
     with np.errstate(invalid="ignore"):
-        for axis, size in (("x", source_shape[1]), ("y", source_shape[0])):
+        for axis, size in (("y", source_shape[0]), ("x", source_shape[1])):
             values = cells[axis]
+            known = np.isfinite(values)
             low, high = np.nanmin(_known(values), axis=1), np.nanmax(_known(values), axis=1)
-            margin = high - low + 1  # as much as the cell itself spans, for the curve between its corners
-            near &= np.isfinite(values).any(axis=1) & ~(high + margin < 0) & ~(low - margin > size)
+            # As much as the cell itself spans, for the curve between its corners; past one without a place, anything.
+            margin = np.where(known.all(axis=1), high - low + 1 + reach, np.inf)
+            near &= known.any(axis=1) & ~(high + margin < 0) & ~(low - margin > size)
     return near
 
 
