@@ -66,19 +66,19 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         folder = package if editable else Path(self.root, "build", target.wheel)
         folder.mkdir(parents=True, exist_ok=True)
         library = folder / f"_resample{target.suffix}"
-        self._compile(package / "csrc" / "resample.c", library, target)
+        self._compile(sorted((package / "csrc").glob("*.c")), library, target)
         if not editable:
             build_data["force_include"][str(library)] = f"cutline/kernel/{library.name}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{self._platform(target)}"
 
-    def _compile(self, source: Path, library: Path, target: Target) -> None:
+    def _compile(self, sources: list[Path], library: Path, target: Target) -> None:
         other = os.environ.get("CUTLINE_CC")
         zig = [sys.executable, "-m", "ziglang", "cc", "-target", target.zig, f"-mcpu={target.cpu}"]
         cache = str(Path(self.root, "build", "zig-cache"))
         environ = {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache, **os.environ}
         compiler = other.split() if other else zig
-        subprocess.run([*compiler, *FLAGS, "-o", str(library), str(source)], check=True, env=environ)
+        subprocess.run([*compiler, *FLAGS, "-o", str(library), *map(str, sources)], check=True, env=environ)
 
     def _platform(self, target: Target) -> str:
         if os.environ.get("CUTLINE_CC"):

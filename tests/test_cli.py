@@ -19,7 +19,7 @@ from rich.console import Console
 
 import cutline as cutline_package
 from cutline import __version__, show
-from cutline.cli import cutline as program
+from cutline.commands import cutline as program
 from cutline.options import request_of, request_options
 from tests.support.cli import box, cutline, exported, write_aoi
 from tests.support.scenes import texture, write_scene

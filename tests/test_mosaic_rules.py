@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cutline.kernel.native import WANTED, WRITTEN
 from cutline.models.grid import Geobox
 from cutline.mosaic import RULES, Window, time_stack
 
@@ -41,6 +42,12 @@ class Fake:
         # What is stored where there is no data means nothing.
         values = np.where(self.valid[part], self.values[(slice(None), *part)], 77)
         return values.astype(self.values.dtype), self.valid[part] & wanted
+
+    def read_into(self, geobox: Geobox, values: np.ndarray, state: np.ndarray, at: tuple[int, int]) -> None:
+        part = np.s_[at[0] : at[0] + geobox.shape[0], at[1] : at[1] + geobox.shape[1]]
+        fresh, valid = self.read(geobox, state[part] == WANTED)
+        np.copyto(values[(slice(None), *part)], fresh, where=valid)
+        state[part][valid] = WRITTEN
 
     @property
     def pixels(self) -> int:

@@ -6,25 +6,21 @@ was stopped, and renders only what has changed.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
-import threading
 import time
 import zipfile
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from cutline import pool
 from cutline.cog.assemble import assemble
-from cutline.errors import InternalError, InvalidRequest
+from cutline.errors import InvalidRequest
+from cutline.forks import start_server
 from cutline.imagery import describe_scenes, with_stretch
 from cutline.item import describe_cog
 from cutline.models.plan import ExportPlan, TilePlan
@@ -33,7 +29,7 @@ from cutline.models.request import ExportRequest
 from cutline.models.scene import Scene, Stretch
 from cutline.plan import make_plan
 from cutline.render import Renderer, receipt_name
-from cutline.store.output import alone, check_place, check_sources, item_path, set_aside, undisturbed
+from cutline.store.output import alone, check_place, check_sources, item_path, set_aside
 from cutline.store.workspace import Workspace
 from cutline.tags import tags_of
 
@@ -94,14 +90,17 @@ def export(
     """
     started = time.monotonic()
     folder = work or out.with_name(f".{out.name}.cutline")
+    workers = workers or os.cpu_count() or 1
     check_place(out)
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"{folder} is a file; the work folder has to be a folder")
     with alone(out):
+        if workers > 1:
+            start_server()
         plan = plan_request(request, edge=edge)
         check_sources(out, _hrefs(plan))
         workspace = Workspace(folder)
-        receipts, reused = render_tiles(plan, workspace, workers or os.cpu_count() or 1, progress)
+        receipts, reused = render_tiles(plan, workspace, workers, progress)
         with set_aside(out) as aside:
             receipt = assemble(plan, receipts, workspace, aside, tags_of(plan))
             describe_cog(plan, receipt, aside)
@@ -157,79 +156,12 @@ def _finished(tile: TilePlan, workspace: Workspace) -> TileReceipt | None:
 def _rendered(
     plan: ExportPlan, workspace: Workspace, todo: Sequence[int], workers: int
 ) -> Generator[tuple[int, TileReceipt], None, None]:
-    if workers <= 1:
-        renderer = Renderer(plan, workspace)
-        for index in todo:
-            yield index, renderer.render(plan.tiles[index])
+    if workers > 1:
+        yield from pool.rendered(plan, workspace.folder, todo, workers)
         return
-    with _pool(plan, workspace, workers) as pool:
-        pending: dict[Future[TileReceipt], int] = {}
-        waiting = deque(todo)
-        while waiting or pending:
-            # A few at a time: tiles start in order, and after a failure little is still running.
-            while waiting and len(pending) < 2 * workers:
-                index = waiting.popleft()
-                with _told_of_death(plan.tiles[index]), undisturbed(signal.SIGINT, signal.SIGTERM):
-                    # These reach the whole group, but a worker, which may be started here, leaves them to us.
-                    pending[pool.submit(_render_in_worker, plan.tiles[index])] = index
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                index = pending.pop(future)
-                with _told_of_death(plan.tiles[index]):
-                    receipt = future.result()
-                yield index, receipt
-
-
-@contextmanager
-def _told_of_death(tile: TilePlan) -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool as error:
-        raise InternalError(
-            f"a worker died near tile ({tile.row}, {tile.col}), perhaps for lack of memory; the same command goes on "
-            "from the finished tiles, with fewer --workers if need be"
-        ) from error
-
-
-@contextmanager
-def _pool(plan: ExportPlan, workspace: Workspace, workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes (GDAL does not survive a fork), which end at once when we leave by an error."""
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(plan.model_dump_json(), workspace.folder),
-    )
-    try:
-        yield pool
-    except BaseException:
-        for process in list(pool._processes.values()):
-            process.kill()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_renderer: Renderer | None = None
-"""This worker's"""
-
-
-def _start_worker(plan: str, folder: Path) -> None:
-    global _renderer  # noqa: PLW0603 - a pool hands its workers nothing but globals
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _renderer = Renderer(ExportPlan.model_validate_json(plan), Workspace(folder))
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed cannot end its workers, and they would wait for tiles for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101 - this is a worker
-    parent.join()
-    os._exit(1)
-
-
-def _render_in_worker(tile: TilePlan) -> TileReceipt:
-    assert _renderer is not None  # noqa: S101
-    return _renderer.render(tile)
+    renderer = Renderer(plan, workspace)
+    for index in todo:
+        yield index, renderer.render(plan.tiles[index])
 
 
 __all__ = ["Exported", "export", "plan_request", "render_tiles"]

@@ -150,10 +150,16 @@ class Cutline:
         """Which pixels of the window at (row, col) of the geobox are inside, as (rows, cols)."""
         rows, cols = shape
         at_row, at_col = self._crossings(row, row + rows)
-        flips = np.zeros((rows, cols + 1), np.uint8)
-        np.bitwise_xor.at(flips, (at_row - row, np.clip(at_col - col, 0, cols)), 1)
-        np.bitwise_xor.accumulate(flips, axis=1, out=flips)
-        return flips[:, :cols].view(np.bool_)
+        at_row, at_col = at_row - row, at_col - col
+        before = np.bincount(at_row[at_col <= 0], minlength=rows) % 2 == 1
+        mask = np.repeat(before, cols).reshape(shape)
+        within = (at_col > 0) & (at_col < cols)
+        mixed, place = np.unique(at_row[within], return_inverse=True)  # few rows, but for a tile on the border
+        flips = np.zeros((mixed.size, cols), np.uint8)
+        flips[:, 0] = before[mixed]
+        np.bitwise_xor.at(flips, (place, at_col[within]), 1)
+        mask[mixed] = np.bitwise_xor.accumulate(flips, axis=1).view(np.bool_)
+        return mask
 
     def spans(self, first_row: int, end_row: int) -> Spans:
         """Every run of pixels inside, of these rows of the geobox, in their order."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cutline.kernel.native import WANTED, WRITTEN
 from cutline.models.grid import Geobox
 from cutline.models.plan import Reducer
 from cutline.read import SceneReader
@@ -36,44 +37,53 @@ class Window:
     def blank(self) -> Mosaicked:
         return np.zeros((self.bands, *self.wanted.shape), self.dtype), np.zeros(self.wanted.shape, np.bool_)
 
-    def read(self, reader: SceneReader, missing: NDArray[np.bool_]) -> tuple[Slices, NDArray[Any], NDArray[np.bool_]]:
-        """The smallest part of the window that holds all of ``missing`` the scene can reach: where it is in the
-        window (a pair of slices), the scene's values there, and where those are valid and missing."""
+    def part(self, reader: SceneReader, missing: NDArray[np.bool_]) -> Slices | None:
+        """The smallest part of the window that holds all of ``missing`` the scene can reach; None where it reaches
+        none."""
         top, left, bottom, right = reader.box
         rows, cols = self.wanted.shape
         reach = np.s_[
             max(top - self.row, 0) : max(min(bottom - self.row, rows), 0),
             max(left - self.col, 0) : max(min(right - self.col, cols), 0),
         ]
-        at_rows, at_cols = np.nonzero(missing[reach].any(axis=1))[0], np.nonzero(missing[reach].any(axis=0))[0]
+        at_rows, at_cols = np.flatnonzero(missing[reach].any(axis=1)), np.flatnonzero(missing[reach].any(axis=0))
         if not at_rows.size:
-            nothing = np.empty((self.bands, 0, 0), self.dtype), np.empty((0, 0), np.bool_)
-            return (slice(0), slice(0)), *nothing
-        row, col = reach[0].start + at_rows[0], reach[1].start + at_cols[0]
-        shape = (int(at_rows[-1] - at_rows[0] + 1), int(at_cols[-1] - at_cols[0] + 1))
-        where = slice(row, row + shape[0]), slice(col, col + shape[1])
-        part = self.geobox.window(int(self.row + row), int(self.col + col), shape)
-        return where, *reader.read(part, missing[where])
+            return None
+        row, col = reach[0].start, reach[1].start
+        return (
+            slice(int(row + at_rows[0]), int(row + at_rows[-1] + 1)),
+            slice(int(col + at_cols[0]), int(col + at_cols[-1] + 1)),
+        )
+
+    def at(self, part: Slices) -> Geobox:
+        """Of a part of the window."""
+        shape = part[0].stop - part[0].start, part[1].stop - part[1].start
+        return self.geobox.window(self.row + part[0].start, self.col + part[1].start, shape)
+
+    def read(self, readers: Iterable[SceneReader]) -> Iterator[tuple[int, Slices, NDArray[Any], NDArray[np.bool_]]]:
+        """Of each scene that reaches what is wanted: its place in the order, the part of the window (a pair of slices)
+        that it was read for, its values there, and where those are wanted and valid."""
+        for index, reader in enumerate(readers):
+            part = self.part(reader, self.wanted)
+            if part is not None:
+                yield index, part, *reader.read(self.at(part), self.wanted[part])
 
 
 def first(window: Window, readers: Sequence[SceneReader]) -> Mosaicked:
     """The first valid scene of the order. A scene below pixels that are all filled is never read."""
-    values, valid = window.blank()
-    for reader in readers:
-        missing = window.wanted & ~valid
-        if not missing.any():
-            break
-        where, fresh, usable = window.read(reader, missing)
-        np.copyto(values[(slice(None), *where)], fresh, where=usable)
-        valid[where] |= usable
-    return values, valid
+    values = np.zeros((window.bands, *window.wanted.shape), window.dtype)
+    state = window.wanted.astype(np.uint8)  # which is WANTED where it is true
+    for index, reader in enumerate(readers):
+        part = window.part(reader, state == WANTED if index else window.wanted)
+        if part is not None:
+            reader.read_into(window.at(part), values, state, (part[0].start, part[1].start))
+    return values, state == WRITTEN
 
 
 def _extreme(better: np.ufunc) -> Callable[[Window, Sequence[SceneReader]], Mosaicked]:
     def rule(window: Window, readers: Sequence[SceneReader]) -> Mosaicked:
         values, valid = window.blank()
-        for reader in readers:
-            where, fresh, usable = window.read(reader, window.wanted)
+        for _, where, fresh, usable in window.read(readers):
             so_far = values[(slice(None), *where)]
             better(so_far, fresh, out=so_far, where=usable & valid[where])
             np.copyto(so_far, fresh, where=usable & ~valid[where])
@@ -86,8 +96,7 @@ def _extreme(better: np.ufunc) -> Callable[[Window, Sequence[SceneReader]], Mosa
 def mean(window: Window, readers: Sequence[SceneReader]) -> Mosaicked:
     """Summed in float64 in the order of the scenes, which fixes the last bit."""
     total, count = np.zeros((window.bands, *window.wanted.shape)), np.zeros(window.wanted.shape, np.int32)
-    for reader in readers:
-        where, fresh, usable = window.read(reader, window.wanted)
+    for _, where, fresh, usable in window.read(readers):
         part = total[(slice(None), *where)]
         np.add(part, fresh, out=part, where=usable)
         count[where] += usable
@@ -110,9 +119,8 @@ def time_stack(window: Window, readers: Sequence[SceneReader]) -> NDArray[np.flo
     """All scenes, (scenes, bands, rows, cols) in floats wide enough for the window's dtype, NaN without data."""
     dtype = np.result_type(window.dtype, np.float32)
     stack = np.full((len(readers), window.bands, *window.wanted.shape), np.nan, dtype)
-    for layer, reader in zip(stack, readers, strict=True):
-        where, fresh, usable = window.read(reader, window.wanted)
-        np.copyto(layer[(slice(None), *where)], fresh, where=usable, casting="unsafe")
+    for layer, where, fresh, usable in window.read(readers):
+        np.copyto(stack[(layer, slice(None), *where)], fresh, where=usable, casting="unsafe")
     return stack
 
 

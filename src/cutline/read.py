@@ -20,6 +20,8 @@ from cutline.imagery.hrefs import shown
 from cutline.imagery.masks import excluded
 from cutline.imagery.reader import identify
 from cutline.kernel import Image, resample
+from cutline.kernel.native import WANTED, WRITTEN
+from cutline.kernel.resample import resample_into
 from cutline.models.grid import Geobox
 from cutline.models.plan import ExportPlan
 from cutline.models.request import Resampling
@@ -79,40 +81,77 @@ class SceneReader:
         """
         values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
         valid = wanted
-        for key in dict.fromkeys(band.asset for band in self._bands):
-            places = [place for place, band in enumerate(self._bands) if band.asset == key]
-            indexes = [self._bands[place].index for place in places]
-            asset = self.scene.assets[key]
-            pixels, valid = self._resample(asset, indexes, geobox, self._plan.resampling, valid)
+        for key, places in self._places.items():
+            pixels, valid = self._resample(self.scene.assets[key], self._indexes(places), geobox, valid)
             for place, band_pixels in zip(places, pixels, strict=True):
                 values[place] = band_pixels if self._plan.stored else _physical(band_pixels, self._bands[place])
         if self.scene.mask is not None and valid.any():
             valid = valid & ~self._masked(self.scene.mask, geobox, valid)
         return values, valid
 
+    def read_into(self, geobox: Geobox, values: NDArray[Any], state: NDArray[np.uint8], at: tuple[int, int]) -> None:
+        """``read`` into arrays that are there, as ``kernel.resample_into`` has it: without a copy, where the bands of
+        one file need nothing but resampling."""
+        if self._is_plain:
+            (key, places), *_ = self._places.items()
+            with self._image(self.scene.assets[key], self._plan.resampling) as image:
+                resample_into(
+                    image, self._indexes(places), geobox, self._plan.resampling, values=values, state=state, at=at
+                )
+            return
+        part = tuple(slice(start, start + length) for start, length in zip(at, geobox.shape, strict=True))
+        fresh, valid = self.read(geobox, state[part] == WANTED)
+        np.copyto(values[(slice(None), *part)], fresh, where=valid)
+        state[part][valid] = WRITTEN
+
+    @functools.cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """For each asset, which of the plan's bands it holds."""
+        keys = dict.fromkeys(band.asset for band in self._bands)
+        return {key: [place for place, band in enumerate(self._bands) if band.asset == key] for key in keys}
+
+    @property
+    def _is_plain(self) -> bool:
+        """One file whose stored numbers are the plan's, and no mask."""
+        return (
+            len(self._places) == 1
+            and self._plan.stored
+            and self.scene.mask is None
+            and {band.dtype for band in self._bands} == {self._plan.dtype}
+        )
+
+    def _indexes(self, places: list[int]) -> list[int]:
+        return [self._bands[place].index for place in places]
+
     def _masked(self, mask: Mask, geobox: Geobox, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         asset = self.scene.assets[mask.asset]
         # Its nodata is a class like any other; what matters is whether the pixel lies in the file.
         plain = asset.model_copy(update={"validity": "all", "nodata": None})
-        classes, known = self._resample(plain, [mask.index], geobox, "nearest", wanted)
+        with self._image(plain, "nearest") as image:
+            classes, known = resample(image, [mask.index], geobox, "nearest", wanted)
         return excluded(mask, classes[0]) & known
 
     def _resample(
-        self, asset: Asset, indexes: list[int], geobox: Geobox, method: Resampling, wanted: NDArray[np.bool_]
+        self, asset: Asset, indexes: list[int], geobox: Geobox, wanted: NDArray[np.bool_]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        with self._image(asset, self._plan.resampling) as image:
+            return resample(image, indexes, geobox, self._plan.resampling, wanted)
+
+    @contextmanager
+    def _image(self, asset: Asset, method: Resampling) -> Iterator[Image]:
+        """The asset's file, or the overview of it that suits the plan, open and to be read inside."""
         if method in _OVERVIEWED:
             overview, scale = choose_overview(asset, self._plan.geobox)
         else:
             overview, scale = None, pixel_scale(asset, self._plan.geobox)
         with _told(self.scene, asset), environment():
-            image = Image(
+            yield Image(
                 dataset=self._files.get(asset, overview),
                 asset=asset,
                 scale=scale,
                 world=wrap_width(asset.crs),
                 every_band=not self._plan.stored,
             )
-            return resample(image, indexes, geobox, method, wanted)
 
 
 def _named(scene: Scene, name: str) -> Band:

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from cutline.cog.pyramid import Raster, beside_nodata, empty_value, is_empty, write_pyramid
+from cutline.cog.pyramid import Raster, finished, write_pyramid
 from cutline.errors import CutlineError, InternalError
 from cutline.grid import Cutline, Tiling
 from cutline.imagery.mosaic import check_bands
@@ -74,20 +74,36 @@ class Renderer:
 
     def _pixels(self, tile: TilePlan) -> Raster:
         plan, shape = self._plan, self._tiling.tile_shape(tile.row, tile.col)
-        values = np.full((len(plan.cog.bands), *shape), empty_value(plan.cog))
-        valid = np.zeros(shape, np.bool_)
         readers = [self._readers[index] for index in tile.scenes]
+        row, col = tile.row * plan.edge, tile.col * plan.edge
+        if self._is_plain:
+            wanted = self._cutline.mask(row, col, shape)
+            values, valid = RULES[plan.reducer](
+                Window(plan.geobox, row, col, wanted, len(plan.bands), plan.dtype), readers
+            )
+            return self._finished(Raster(values, valid))
+        values = np.empty((len(plan.cog.bands), *shape), plan.cog.dtype)
+        valid = np.zeros(shape, np.bool_)
         height = self._strip_height(len(readers), shape[1])
         for start in range(0, shape[0], height):
             rows = slice(start, min(start + height, shape[0]))
-            row, col = tile.row * plan.edge + start, tile.col * plan.edge
-            wanted = self._cutline.mask(row, col, (rows.stop - start, shape[1]))
+            wanted = self._cutline.mask(row + start, col, (rows.stop - start, shape[1]))
             if wanted.any():
-                window = Window(plan.geobox, row, col, wanted, len(plan.bands), plan.dtype)
+                window = Window(plan.geobox, row + start, col, wanted, len(plan.bands), plan.dtype)
                 values[:, rows], valid[rows] = self._strip(window, readers)
-        return Raster(values, valid)
+        return self._finished(Raster(values, valid))
+
+    def _finished(self, raster: Raster) -> Raster:
+        return finished(raster, self._plan.cog, gaps=_has_nodata_already(self._plan))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a tile is a mosaic and no more, which takes no room beside the tile's own."""
+        plan = self._plan
+        return plan.stored and self._process.identity and plan.reducer == "first" and plan.dtype == plan.cog.dtype
 
     def _strip(self, window: Window, readers: Sequence[SceneReader]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values as they are to be stored, and which pixels have any."""
         plan = self._plan
         if plan.reducer == "time":
             return _stored(self._process(time_stack(window, readers)), window.wanted, plan)
@@ -112,26 +128,20 @@ def receipt_name(key: str) -> str:
 
 
 def _stored(values: NDArray[Any], valid: NDArray[np.bool_], plan: ExportPlan) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Computed values as they go into the file, and the validity that remains: NaN and infinities are no data."""
-    spec, dtype = plan.cog, np.dtype(plan.cog.dtype)
-    if values.dtype.kind == "f":
-        finite = np.isfinite(values)
-        valid = valid & (finite.any(axis=0) if dtype.kind == "f" else finite.all(axis=0))
+    """Computed values as the file's dtype has them, and the pixels that remain: NaN and infinities are no integers."""
+    dtype = np.dtype(plan.cog.dtype)
+    if values.dtype.kind == "f" and dtype.kind != "f":
+        valid = valid & np.isfinite(values).all(axis=0)
     if plan.packed:
-        values = (values - spec.offset) / spec.scale
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):  # becomes infinity, and so no data
-            stored = values.astype(dtype)
-        known = np.isfinite(stored) & valid
-    else:
-        stored, known = _as_integers(values, dtype), valid
-    if spec.nodata is not None and not _is_nodata_already(plan):
-        stored = np.where(is_empty(stored, spec), beside_nodata(spec), stored)
-    return np.where(known, stored, empty_value(spec)), valid
+        values = (values - plan.cog.offset) / plan.cog.scale
+    if dtype.kind != "f":
+        return _as_integers(values, dtype), valid
+    with np.errstate(over="ignore"):  # becomes infinity, and so no data
+        return values.astype(dtype), valid
 
 
-def _is_nodata_already(plan: ExportPlan) -> bool:
-    """Whether the files copied from use the very same nodata: then it is no value of theirs that must step aside."""
+def _has_nodata_already(plan: ExportPlan) -> bool:
+    """Whether the files copied from use the very same nodata: then a value of theirs that equals it is none."""
     used = {band.asset for scene in plan.scenes for band in scene.bands if band.name in plan.bands}
     nodata = {asset.nodata for scene in plan.scenes for key, asset in scene.assets.items() if key in used}
     return plan.stored and nodata == {plan.cog.nodata}

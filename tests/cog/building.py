@@ -52,7 +52,7 @@ def write_tiles(plan: ExportPlan, raster: Raster, workspace: Workspace) -> list[
         rows, cols = tiling.tile_shape(tile.row, tile.col)
         row, col = tile.row * plan.edge, tile.col * plan.edge
         at = np.s_[row : row + rows, col : col + cols]
-        values, valid = raster.values[(slice(None), *at)], raster.valid[at]
+        values, valid = np.ascontiguousarray(raster.values[(slice(None), *at)]), np.ascontiguousarray(raster.valid[at])
         if not valid.any():
             nothing = (NONE,) * len(plan.cog.bands)
             receipts.append(TileReceipt(key=tile.key, segments=(), apex=None, statistics=nothing, empty=True))

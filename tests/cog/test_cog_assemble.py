@@ -12,9 +12,10 @@ import rasterio
 from cutline.cog import tiff
 from cutline.cog.assemble import assemble
 from cutline.cog.coarse import stages
-from cutline.cog.encode import agreed, encode, template
+from cutline.cog.encode import agreed, encode
 from cutline.cog.layout import GHOST, Layout, PlacedSegment
 from cutline.cog.pyramid import read_apex, write_pyramid
+from cutline.cog.with_gdal import template
 from cutline.errors import IncompleteExport
 from cutline.grid import level_shapes
 from cutline.models.plan import CogSpec, ExportPlan
@@ -32,7 +33,7 @@ SPEC = make_spec("deflate", "uint8", 2)
 
 def _placed(row: int, col: int, level: int, blocks: tuple[int, ...], masks: tuple[int, ...] = ()) -> PlacedSegment:
     name = f"{level}-{row}-{col}"
-    segment = Segment(level=level, name=name, nbytes=sum(blocks) + sum(masks), blocks=blocks, masks=masks)
+    segment = Segment(level=level, name=name, nbytes=sum(blocks) + sum(masks), crc64=0, blocks=blocks, masks=masks)
     return PlacedSegment(row, col, 512, segment)
 
 
@@ -116,7 +117,7 @@ def test_a_segment_with_other_blocks_than_its_tile_has(
     blocks: tuple[int, ...], masks: tuple[int, ...], nbytes: int
 ) -> None:
     layout = Layout(make_spec("deflate", "uint8", 1), (512, 512))
-    segment = Segment(level=0, name="s", nbytes=nbytes, blocks=blocks, masks=masks)
+    segment = Segment(level=0, name="s", nbytes=nbytes, crc64=0, blocks=blocks, masks=masks)
     with pytest.raises(IncompleteExport, match=r"segment s .* tile \(0, 0\) at level 0"):
         layout.place([PlacedSegment(0, 0, 512, segment)])
 
@@ -191,6 +192,12 @@ def _set(receipts: list[TileReceipt], receipt: object) -> None:
     receipts[0] = receipt  # type: ignore[call-overload]
 
 
+def _flip(workspace: Workspace, name: str) -> None:
+    content = bytearray(workspace.path(name).read_bytes())
+    content[len(content) // 2] ^= 1
+    workspace.path(name).write_bytes(content)
+
+
 def _cut(workspace: Workspace, name: str, keep: int) -> None:
     path = workspace.path(name)
     path.write_bytes(path.read_bytes()[:keep])
@@ -226,6 +233,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a segment's file gone": (lambda _, work: work.path("tile-0-1/1.segment").unlink(), r"1\.segment is gone"),
     "a segment cut off": (lambda _, work: _cut(work, "tile-0-1/0.segment", 99), r"0\.segment has 99 of its \d+ bytes"),
     "a segment empty": (lambda _, work: _cut(work, "tile-1-0/0.segment", 0), r"0\.segment has 0 of its \d+ bytes"),
+    "a byte of a segment changed": (lambda _, work: _flip(work, "tile-1-0/0.segment"), r"0\.segment is damaged"),
     "an apex's file gone": (lambda _, work: work.path("tile-0-0/apex.npz").unlink(), r"apex\.npz is gone"),
     "an apex cut off": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 100), r"apex\.npz is damaged"),
     "an apex empty": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 0), r"apex\.npz is damaged"),

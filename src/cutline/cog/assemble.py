@@ -6,22 +6,24 @@ Memory is bounded by one tile and 12 bytes a block, whatever the export's size.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
 from cutline.cog import tiff
 from cutline.cog.coarse import CoarserLevels
-from cutline.cog.encode import agreed, template
+from cutline.cog.encode import agreed
 from cutline.cog.layout import Layout, PlacedSegment
+from cutline.cog.with_gdal import template
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling
+from cutline.kernel import crc64
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import CogReceipt, Segment, TileReceipt
 from cutline.statistics import NONE, combined
 from cutline.store.workspace import Workspace
 
-_COPY_BYTES = 8 << 20
+_COPY_BYTES = 4 << 20
 
 
 def assemble(
@@ -89,11 +91,13 @@ def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Wor
     digest = hashlib.sha256()
     aside = out.with_name(f".{out.name}.part")
     try:
-        with aside.open("wb") as file:
-            digest.update(header)
+        with aside.open("wb") as file, ThreadPoolExecutor(1) as hashing:  # takes longer than copying
+            hashed = hashing.submit(digest.update, header)
             file.write(header)
-            for segment in segments:
-                _append(file, segment, workspace, digest)
+            for piece in _pieces(segments, workspace):
+                file.write(piece)
+                hashed.result()  # so that no more than two pieces are held
+                hashed = hashing.submit(digest.update, piece)
         aside.replace(out)
     except BaseException:
         aside.unlink(missing_ok=True)
@@ -101,15 +105,18 @@ def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Wor
     return digest.hexdigest()
 
 
-def _append(file: BinaryIO, segment: Segment, workspace: Workspace, digest: hashlib._Hash) -> None:
-    copied = 0
-    try:
-        with workspace.path(segment.name).open("rb") as source:
-            while piece := source.read(_COPY_BYTES):
-                file.write(piece)
-                digest.update(piece)
-                copied += len(piece)
-    except FileNotFoundError as error:
-        raise IncompleteExport(f"{segment.name} is gone from the work folder; run the export again") from error
-    if copied != segment.nbytes:
-        raise IncompleteExport(f"{segment.name} has {copied} of its {segment.nbytes} bytes")
+def _pieces(segments: Iterable[Segment], workspace: Workspace) -> Iterator[bytes]:
+    """All bytes of the segments. Raises IncompleteExport where a segment's are not those that its receipt promises."""
+    for segment in segments:
+        copied = crc = 0
+        try:
+            with workspace.path(segment.name).open("rb") as source:
+                while piece := source.read(_COPY_BYTES):
+                    copied, crc = copied + len(piece), crc64(piece, crc)
+                    yield piece
+        except FileNotFoundError as error:
+            raise IncompleteExport(f"{segment.name} is gone from the work folder; run the export again") from error
+        if copied != segment.nbytes:
+            raise IncompleteExport(f"{segment.name} has {copied} of its {segment.nbytes} bytes")
+        if crc != segment.crc64:
+            raise IncompleteExport(f"{segment.name} is damaged; delete the work folder and run the export again")

@@ -13,7 +13,8 @@ import numpy as np
 
 from cutline.cog.encode import agreed
 from cutline.cog.layout import PlacedSegment
-from cutline.cog.pyramid import Raster, empty_value, read_apex, write_pyramid
+from cutline.cog.profile import empty_value
+from cutline.cog.pyramid import Raster, read_apex, write_pyramid
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling, level_shapes
 from cutline.models.plan import ExportPlan

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from cutline.errors import InvalidRequest
 from cutline.grid import BLOCK
+from cutline.kernel import Predictor
 from cutline.models.plan import CogSpec
 from cutline.models.request import ProfileName
 
@@ -152,9 +154,9 @@ def creation_options(spec: CogSpec) -> dict[str, object]:
         **profile.options,
     }
     if profile.level is not None:
-        options[profile.level.option] = str(spec.level or profile.level.default)
+        options[profile.level.option] = str(level_of(spec))
     if profile.predictor:
-        options["predictor"] = 3 if spec.dtype in FLOATS else 2
+        options["predictor"] = predictor_of(spec)
     if spec.profile == "lerc" and spec.dtype in INTEGERS:
         options["MAX_Z_ERROR"] = "0"
     if spec.nodata is not None:
@@ -162,6 +164,24 @@ def creation_options(spec: CogSpec) -> dict[str, object]:
     if len(spec.bands) > 1:
         options["ALPHA"] = "NO"  # a fourth band is near infrared here, never transparency
     return options
+
+
+def level_of(spec: CogSpec) -> int:
+    """How hard the codec works; 0 where there is nothing to choose."""
+    level = PROFILES[spec.profile].level
+    return 0 if level is None else spec.level or level.default
+
+
+def predictor_of(spec: CogSpec) -> Predictor:
+    """TIFF's number of what is done to pixels before they are compressed."""
+    if not PROFILES[spec.profile].predictor:
+        return 1
+    return 3 if spec.dtype in FLOATS else 2
+
+
+def empty_value(spec: CogSpec) -> Any:
+    """What is stored where there is no data: a numpy scalar of the spec's dtype."""
+    return np.dtype(spec.dtype).type(0 if spec.nodata is None else spec.nodata)
 
 
 def _photometric(spec: CogSpec, profile: Profile) -> str:

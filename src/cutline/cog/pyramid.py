@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zipfile
 import zlib
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cutline.cog.encode import agreed, encode
-from cutline.kernel import halve
+from cutline.cog.encode import Encoded, agreed, encode
+from cutline.cog.profile import empty_value
+from cutline.kernel import crc64, finish, halve
 from cutline.models.plan import CogSpec
 from cutline.models.receipt import Segment
 from cutline.store.workspace import Workspace
@@ -51,10 +53,11 @@ def write_pyramid(
             level=level,
             name=f"{name}/{level}.segment",
             nbytes=sum(map(len, pieces)),
+            crc64=functools.reduce(lambda crc, piece: crc64(piece, crc), pieces, 0),
             blocks=tuple(map(len, encoded.blocks)),
             masks=tuple(map(len, encoded.masks)),
         )
-        workspace.put(segment.name, b"".join(pieces))
+        workspace.put(segment.name, *pieces)
         segments.append(segment)
         codec_tags.append(encoded.codec_tags)
         raster = reduced(raster, spec)
@@ -65,31 +68,32 @@ def write_pyramid(
 
 def reduced(raster: Raster, spec: CogSpec) -> Raster:
     """The next overview of ``raster``. A pixel without some of its bands (NaN) counts in the others."""
-    if np.dtype(spec.dtype).kind == "f" and not spec.masked:
-        known = raster.valid & ~is_empty(raster.values, spec)
-        halves = [halve(band[None], where, spec.overview) for band, where in zip(raster.values, known, strict=True)]
-        values, valid = np.concatenate([half for half, _ in halves]), np.stack([where for _, where in halves])
-    else:
-        values, valid = halve(raster.values, raster.valid, spec.overview)
-    if not spec.masked:
-        values[is_empty(values, spec) & valid] = beside_nodata(spec)
-    values = np.where(valid, values, empty_value(spec))
-    return Raster(values, valid if valid.ndim == 2 else np.logical_or.reduce(valid))
+    if np.dtype(spec.dtype).kind != "f" or spec.masked:
+        return finished(Raster(*halve(raster.values, raster.valid, spec.overview)), spec)
+    known = raster.valid & ~_is_empty(raster.values, spec)
+    bands = [
+        finished(Raster(*halve(band[None], where, spec.overview)), spec)
+        for band, where in zip(raster.values, known, strict=True)
+    ]
+    return Raster(np.concatenate([band.values for band in bands]), np.logical_or.reduce([band.valid for band in bands]))
 
 
-def empty_value(spec: CogSpec) -> Any:
-    """What is stored where there is no data: a numpy scalar of the spec's dtype."""
-    return np.dtype(spec.dtype).type(0 if spec.nodata is None else spec.nodata)
+def finished(raster: Raster, spec: CogSpec, *, gaps: bool = False) -> Raster:
+    """``raster``, changed: nodata (or 0 beside a mask) where it is not valid, and no valid value that equals nodata;
+    unless such are the ``gaps`` of a band, as the sources have them."""
+    beside = None if spec.masked or gaps else _beside_nodata(spec)
+    finish(raster.values, raster.valid, empty_value(spec), beside)
+    return raster
 
 
-def is_empty(values: NDArray[Any], spec: CogSpec) -> NDArray[np.bool_]:
+def _is_empty(values: NDArray[Any], spec: CogSpec) -> NDArray[np.bool_]:
     """Which stored values say that there is no data. NaN equals nothing, not even itself."""
     empty = empty_value(spec)
     found: NDArray[np.bool_] = np.isnan(values) if np.isnan(empty) else values == empty
     return found
 
 
-def beside_nodata(spec: CogSpec) -> Any:
+def _beside_nodata(spec: CogSpec) -> Any:
     """What a valid pixel becomes that happens to equal nodata: its neighbour among the numbers, as GDAL has it."""
     empty = empty_value(spec)
     if empty.dtype.kind == "f":
@@ -114,7 +118,7 @@ def _packed(raster: Raster) -> bytes:
     return buffer.getvalue()
 
 
-def _interleaved(blocks: list[bytes], masks: list[bytes]) -> list[bytes]:
+def _interleaved(blocks: list[Encoded], masks: list[Encoded]) -> list[Encoded]:
     """File order: each block with all of its planes, and its mask behind it."""
     if not masks:
         return blocks

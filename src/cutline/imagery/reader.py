@@ -101,18 +101,25 @@ def _envi_header(href: str) -> str:
 
 
 def _local(href: str) -> Access:
-    # Sidecars are asked for by their names; a folder of a million files is never listed.
-    return Access(href, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"})
+    # Sidecars are asked for by their names; a folder of a million files is never listed. The system keeps what is read.
+    return Access(href, {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", "VSI_CACHE": "FALSE"})
 
 
 def _s3(href: str) -> Access:
-    # Nothing is looked for beside a remote file, and a file that names another gets nothing.
+    # A file that names another gets nothing.
     name = "/vsis3/" + href.removeprefix("s3://")
-    return Access(name, {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": name})
+    return Access(name, {**_REMOTE, "CPL_VSIL_CURL_ALLOWED_FILENAME": name})
 
 
 def _web(href: str) -> Access:
-    return Access(WEB_NAME, {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}, WebFiles({WEB_NAME: href}))
+    return Access(WEB_NAME, _REMOTE, WebFiles({WEB_NAME: href}))
+
+
+_REMOTE = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # nothing is looked for beside a remote file
+    "VSI_CACHE": "TRUE",  # a block that straddles two ranges is not fetched twice
+    "VSI_CACHE_SIZE": "16777216",  # bytes, of each open file
+}
 
 
 WEB_NAME = "asset"

@@ -12,7 +12,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from cutline.kernel.lattice import patches, to_source
-from cutline.kernel.native import WRITTEN, Flags, Pixels, fill, halve
+from cutline.kernel.native import WANTED, WRITTEN, Flags, Pixels, fill, halve
 from cutline.models.grid import Geobox
 from cutline.models.request import Resampling
 from cutline.models.scene import Asset
@@ -23,7 +23,7 @@ NEAR_ONE = 0.95
 _NARROWEST = 1 / 16
 """Beyond, the source is halved first: a kernel of so many taps would cost more than it shows"""
 
-_WINDOW_BYTES = 192 << 20
+_WINDOW_BYTES = 24 << 20
 """A source window larger than this is worked in parts"""
 
 _RADIUS: dict[Resampling, float] = {"nearest": 1, "bilinear": 1, "cubic": 2, "average": 0.5, "mode": 0.5}
@@ -56,14 +56,35 @@ def resample(
     every band or in any as the image says.
     Raises rasterio.errors.RasterioIOError where the file cannot be read.
     """
-    dataset = image.dataset
-    values = np.zeros((len(indexes), *geobox.shape), dataset.dtypes[indexes[0] - 1])
+    values = np.zeros((len(indexes), *geobox.shape), image.dataset.dtypes[indexes[0] - 1])
     state = np.array(wanted, np.uint8)
-    forward = to_source(geobox.crs, image.asset.crs, dataset.transform, dataset.shape, image.world)
-    sampler = _Sampler(image, indexes, method)
-    for part, window in sampler.parts(patches(geobox, forward, dataset.shape)):
-        sampler.fill(values, state, part, window)
+    resample_into(image, indexes, geobox, method, values=values, state=state)
     return values, state == WRITTEN
+
+
+def resample_into(
+    image: Image,
+    indexes: list[int],
+    geobox: Geobox,
+    method: Resampling,
+    *,
+    values: Pixels,
+    state: NDArray[np.uint8],
+    at: tuple[int, int] = (0, 0),
+) -> None:
+    """``resample`` into arrays that are there: ``geobox`` is a part of theirs, which begins at their pixel ``at``.
+
+    values: (bands, rows, cols) of the file's dtype; state: (rows, cols), WANTED where a value is, which becomes WRITTEN
+    where the file has data. Other pixels stay as they are. Arrays are C-contiguous.
+    """
+    dataset = image.dataset
+    forward = to_source(geobox.crs, image.asset.crs, dataset.transform, dataset.shape, image.world)
+    found = patches(geobox, forward, dataset.shape)
+    found["row"] += at[0]
+    found["col"] += at[1]
+    sampler = _Sampler(image, indexes, method)
+    for part, window in sampler.parts(found):
+        sampler.fill(values, state, part, window)
 
 
 class _Sampler:
@@ -93,13 +114,15 @@ class _Sampler:
         if valid is None or valid.ndim == 2:
             self._run(values, state, found, window, (pixels, valid))
             return
-        states = [state.copy() for _ in pixels]
+        missing = state == WANTED
+        states = [missing.astype(np.uint8) for _ in pixels]
         for band, own in enumerate(states):
             one = slice(band, band + 1)
             self._run(values[one], own, found, window, (pixels[one], np.ascontiguousarray(valid[band])))
-        state[np.any([own == WRITTEN for own in states], axis=0)] = WRITTEN
+        written = np.any([own == WRITTEN for own in states], axis=0)
+        state[written] = WRITTEN
         for band, own in zip(values, states, strict=True):
-            band[(state == WRITTEN) & (own != WRITTEN)] = self._gap
+            band[written & (own != WRITTEN)] = self._gap
 
     def _run(
         self,
@@ -151,24 +174,34 @@ class _Sampler:
     def _read(self, window: Window) -> tuple[Pixels, NDArray[np.bool_] | None]:
         """The window's pixels, and which of them hold data: (rows, cols), (bands, rows, cols) where bands differ in
         that and may, None where all do."""
-        dataset, asset = self._image.dataset, self._image.asset
-        pixels = dataset.read(self._indexes, window=window)
-        if asset.validity == "nodata" and asset.nodata is not None:
-            known = ~np.isnan(pixels) if math.isnan(asset.nodata) else pixels != asset.nodata
-        elif asset.validity == "alpha" and asset.alpha is not None:
-            known = dataset.read([asset.alpha], window=window) != 0
-        elif asset.validity == "mask":
-            known = dataset.read_masks(self._indexes[:1], window=window) != 0
-        else:
-            known = np.ones((1, 1, 1), np.bool_)
-        if pixels.dtype.kind == "f":
-            known = known & np.isfinite(pixels)
-        if known.all():
+        pixels = self._image.dataset.read(self._indexes, window=window)
+        known = list(self._known(pixels, window))
+        if all(flags.all() for flags in known):
             return pixels, None
-        everywhere = known.all(axis=0)
-        if self._image.every_band or np.array_equal(everywhere, known.any(axis=0)):
-            return pixels, np.ascontiguousarray(everywhere)
-        return pixels, known
+        everywhere = np.logical_and.reduce(known)
+        if self._image.every_band or np.array_equal(everywhere, np.logical_or.reduce(known)):
+            return pixels, everywhere
+        return pixels, np.stack(known)
+
+    def _known(self, pixels: Pixels, window: Window) -> Iterator[Flags]:
+        """Which pixels hold data: once for all bands, or for each; not at all where every pixel does."""
+        dataset, asset = self._image.dataset, self._image.asset
+        everywhere = None
+        if asset.validity == "alpha" and asset.alpha is not None:
+            everywhere = dataset.read(asset.alpha, window=window) != 0
+        elif asset.validity == "mask":
+            everywhere = dataset.read_masks(self._indexes[0], window=window) != 0
+        nodata = asset.nodata if asset.validity == "nodata" else None
+        if pixels.dtype.kind == "f":
+            for band in pixels:
+                known = np.isfinite(band)
+                if nodata is not None:
+                    known &= band != nodata  # NaN differs from itself too
+                yield known if everywhere is None else known & everywhere
+        elif nodata is not None:
+            yield from (band != nodata for band in pixels)
+        elif everywhere is not None:
+            yield everywhere
 
 
 def _rest_of(scale: tuple[float, float], method: Resampling) -> tuple[int, tuple[float, float]]:

@@ -25,6 +25,8 @@ class Segment(Model):
     name: str
     """In the workspace"""
     nbytes: int
+    crc64: int
+    """CRC-64/NVME of its bytes: a whole file's can be made of its segments' without reading them again"""
     blocks: tuple[int, ...]
     """Bytes of each block, in file order: row by row, the planes of a block together; 0: no data at all"""
     masks: tuple[int, ...] = ()

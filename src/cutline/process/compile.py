@@ -45,6 +45,11 @@ class PixelProcess:
     steps: tuple[Step, ...]
     ends: tuple[int | float, ...]
 
+    @property
+    def identity(self) -> bool:
+        """Returns what it gets."""
+        return self.ends == tuple(range(len(self.inputs)))
+
     def __call__(self, stack: Array) -> Array:
         """(band, row, col) of the outputs, from (band, row, col) or, if ``temporal``, (time, band, row, col).
 

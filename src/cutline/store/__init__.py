@@ -1,11 +1,19 @@
 """Where bytes are kept. One seam, ``Objects``, and three real implementations, chosen by the href's scheme, once."""
 
+from collections.abc import Callable
+
 from cutline.errors import InvalidRequest
 from cutline.store.objects import Files, Objects, Peek
-from cutline.store.s3 import S3Objects
 from cutline.store.web import WebFiles, WebObjects
 
-BACKENDS: dict[str, type[Objects]] = {"": Files, "s3": S3Objects, "https": WebObjects, "http": WebObjects}
+
+def _s3() -> Objects:
+    from cutline.store.s3 import S3Objects  # noqa: PLC0415 - boto3 takes a quarter of a second to import
+
+    return S3Objects()
+
+
+BACKENDS: dict[str, Callable[[], Objects]] = {"": Files, "s3": _s3, "https": WebObjects, "http": WebObjects}
 """href scheme -> what reads it; a path has no scheme"""
 
 
@@ -22,4 +30,4 @@ def objects(href: str) -> Objects:
     return BACKENDS[scheme_of(href)]()
 
 
-__all__ = ["BACKENDS", "Files", "Objects", "Peek", "S3Objects", "WebFiles", "WebObjects", "objects", "scheme_of"]
+__all__ = ["BACKENDS", "Files", "Objects", "Peek", "WebFiles", "WebObjects", "objects", "scheme_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,17 +26,17 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, name: str, content: bytes) -> None:
-        """Raises StorageError where the folder does not take it."""
+    def put(self, name: str, *pieces: bytes | bytearray) -> None:
+        """Keep the pieces, one behind the other. Raises StorageError where the folder does not take them."""
         with writing(self.folder):
-            self._put(self.path(name), content)
+            self._put(self.path(name), pieces)
 
-    def _put(self, path: Path, content: bytes) -> None:
+    def _put(self, path: Path, pieces: Sequence[bytes | bytearray]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                file.writelines(pieces)
             Path(aside).replace(path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)

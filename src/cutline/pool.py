@@ -1,0 +1,100 @@
+"""Worker processes (worker.py), and which tiles each of them renders."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+from cutline import forks, worker
+from cutline.errors import InternalError
+from cutline.models.plan import ExportPlan, TilePlan
+from cutline.models.receipt import TileReceipt
+from cutline.store.output import undisturbed
+
+_AHEAD = 2
+"""Tiles handed to a worker: the one it is at, and the next, so that it need not wait for us"""
+
+
+def rendered(
+    plan: ExportPlan, folder: Path, todo: Sequence[int], workers: int
+) -> Generator[tuple[int, TileReceipt], None, None]:
+    """Render the tiles ``todo`` (indices into the plan's) into a workspace's ``folder``, in the order they get done.
+
+    The first that fails ends all workers. Raises the family of CutlineError.
+    """
+    queues = routes(plan.tiles, todo, workers)
+    with _started(plan, folder, len(queues)) as pools:
+        crew = _Crew(plan, pools, queues)
+        for at in range(len(queues)):
+            for _ in range(_AHEAD):
+                crew.give(at)
+        while crew.pending:
+            for future in wait(crew.pending, return_when=FIRST_COMPLETED).done:
+                index, at = crew.pending.pop(future)
+                with _told_of_death(plan.tiles[index]):
+                    receipt = future.result()
+                crew.give(at)
+                yield index, receipt
+
+
+def routes(tiles: Sequence[TilePlan], todo: Sequence[int], workers: int) -> list[deque[int]]:
+    """For each worker its part of ``todo``, as a way through neighbours: there and back along the rows of tiles, so
+    that what a tile has read at its border is still at hand for the next."""
+    way = sorted(todo, key=lambda index: (tiles[index].row, tiles[index].col * (-1) ** tiles[index].row))
+    return [deque(way[at * len(way) // workers : (at + 1) * len(way) // workers]) for at in range(workers)]
+
+
+class _Crew:
+    """Workers, each a pool of one, and what they have to do."""
+
+    def __init__(self, plan: ExportPlan, pools: Sequence[ProcessPoolExecutor], queues: Sequence[deque[int]]) -> None:
+        self._plan, self._pools, self._queues = plan, pools, queues
+        self.pending: dict[Future[TileReceipt], tuple[int, int]] = {}
+        """What is being done: which tile, by which worker"""
+
+    def give(self, at: int) -> None:
+        """A worker its next tile, or when it has none left, the last one of who has most."""
+        own, fullest = self._queues[at], max(self._queues, key=len)
+        if not fullest:
+            return
+        index = own.popleft() if own else fullest.pop()
+        tile = self._plan.tiles[index]
+        with _told_of_death(tile), undisturbed(signal.SIGINT, signal.SIGTERM):
+            # These reach the whole group, but a worker, which may be started here, leaves them to us.
+            self.pending[self._pools[at].submit(worker.render, tile)] = index, at
+
+
+@contextmanager
+def _started(plan: ExportPlan, folder: Path, workers: int) -> Iterator[list[ProcessPoolExecutor]]:
+    """One pool a worker, so that each has tiles of its own. They end at once when we leave by an error."""
+    forked, given = forks.context(), (plan.model_dump_json(), folder, dict(os.environ))
+    pools = [
+        ProcessPoolExecutor(1, mp_context=forked, initializer=worker.start, initargs=given) for _ in range(workers)
+    ]
+    try:
+        yield pools
+    except BaseException:
+        for pool in pools:
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+        raise
+    finally:
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _told_of_death(tile: TilePlan) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise InternalError(
+            f"a worker died near tile ({tile.row}, {tile.col}), perhaps for lack of memory; the same command goes on "
+            "from the finished tiles, with fewer --workers if need be"
+        ) from error
