@@ -12,9 +12,6 @@ from tests.support.gdalwarp import gdalwarp
 EVERY_CORE = ["-multi", "-wo", "NUM_THREADS=ALL_CPUS"]
 """Reads the next chunk while it warps one, and warps with every core. Encoding has NUM_THREADS of its own"""
 
-DECODING = ["--config", "GDAL_NUM_THREADS=ALL_CPUS"]
-"""Decodes the blocks of a chunk with every core"""
-
 
 def _memory(warp: int, cache: int) -> list[str]:
     """MB of a chunk, and of decoded blocks that are kept."""
@@ -23,13 +20,7 @@ def _memory(warp: int, cache: int) -> list[str]:
 
 SETTINGS = {
     "small": [*EVERY_CORE, *_memory(64, 512)],
-    "small, decoding": [*EVERY_CORE, *DECODING, *_memory(64, 512)],
-    "middle": [*EVERY_CORE, *_memory(256, 512)],
-    "middle, decoding": [*EVERY_CORE, *DECODING, *_memory(256, 512)],
-    "middle, small cache": [*EVERY_CORE, *DECODING, *_memory(256, 128)],
     "large": [*EVERY_CORE, *_memory(1024, 1024)],
-    "large, decoding": [*EVERY_CORE, *DECODING, *_memory(1024, 1024)],
-    "one reader": ["-wo", "NUM_THREADS=ALL_CPUS", *DECODING, *_memory(256, 512)],
 }
 """What `python -m benchmarks --only tuning` compares"""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from blake3 import blake3
 
 from cutline.export import Exported, export
 from cutline.item import cog_item
@@ -117,8 +117,8 @@ def test_it_tells_of_the_file(made: dict[str, Made], kind: str) -> None:
     asset = made[kind].asset
     assert asset["href"] == "./out.tif"
     assert asset["file:size"] == len(content)
-    # multihash: SHA2-256 is function 0x12, 0x20 bytes
-    assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+    # multihash: BLAKE3 is function 0x1e, 0x20 bytes
+    assert asset["file:checksum"] == "1e20" + blake3(content).hexdigest()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -214,8 +214,8 @@ CANARY = "tweety-4711"
 def receipt_of(plan: ExportPlan) -> CogReceipt:
     nothing = BandStatistics(count=0, minimum=0, maximum=0, mean=0, squares=0)
     return CogReceipt(
-        href="out.tif", nbytes=1, sha256="0" * 64, shape=plan.geobox.shape, crs=plan.geobox.crs, sparse_tiles=0,
-        transform=tuple(plan.geobox.transform)[:6], statistics=(nothing,) * len(plan.cog.bands),
+        href="out.tif", nbytes=1, checksum="1e20" + "0" * 64, shape=plan.geobox.shape, crs=plan.geobox.crs,
+        sparse_tiles=0, transform=tuple(plan.geobox.transform)[:6], statistics=(nothing,) * len(plan.cog.bands),
     )  # fmt: skip
 
 

@@ -43,8 +43,6 @@ _COMMON_NAMES = frozenset(
 )
 """What the eo extension calls bands"""
 _MEDIA_TYPES = {"GTiff": "image/tiff; application=geotiff", "JP2OpenJPEG": "image/jp2"}
-_SHA2_256 = "1220"
-"""Prefix of a multihash: the function, and its 32 bytes of length"""
 
 
 def describe_cog(plan: ExportPlan, receipt: CogReceipt, cog: Path) -> Path:
@@ -72,7 +70,7 @@ def cog_item(
         "title": ", ".join(plan.cog.bands[:8]),
         "roles": ["data"],
         "file:size": receipt.nbytes,
-        "file:checksum": _SHA2_256 + receipt.sha256,
+        "file:checksum": receipt.checksum,
         "bands": bands,
         **_projection(plan),
     }

@@ -252,6 +252,8 @@ static void run_summarise(int64_t band) {
     digest_bytes(made, sizeof made);
 }
 
+#include "storing.h"
+
 static void run_case(void) {
     state = (seed * 6364136223846793005u + number) * 6364136223846793005u + 1442695040888963407u;
     state += !state; /* xorshift stays at 0 */
@@ -266,6 +268,9 @@ static void run_case(void) {
     run_summarise(band);
     memset(job.source.valid, 1, (size_t)(job.source.rows * job.source.cols)); /* NaN and infinities count as well */
     run_summarise(band);
+    run_finish();
+    run_pack();
+    run_crc();
     release(&job.source);
     free((void *)job.complete), free((void *)job.patches), free(wanted);
 }

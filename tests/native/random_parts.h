@@ -181,6 +181,12 @@ static placement make_placement(const cutline_job *job) {
     made.jitter = percent(15) ? between(0, 6) : 0;
     made.cut = percent(60) ? 0 : (int)below(100);
     made.odd = percent(20) ? 30 : 0;
+    if (percent(5)) { /* all of it a hair before the far edges of the window, where the next sample is missing */
+        made.x_by_col = made.x_by_row = made.y_by_col = made.y_by_row = made.jitter = 0;
+        made.x = (double)(job->first_col + job->source.cols) - 0.5 - (percent(50) ? 1e-9 : 0);
+        made.y = (double)(job->first_row + job->source.rows) - 0.5 - (percent(50) ? 1e-9 : 0);
+        if (percent(30)) made.x += 0.5 - 1e-9, made.y += 0.5 - 1e-9;
+    }
     return made;
 }
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import mmap
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 import rasterio
+from blake3 import blake3
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from cutline.cog import tiff
+from cutline.cog.assemble import BLAKE3
 from cutline.errors import InvalidRequest
 from cutline.grid import BLOCK
 from cutline.models.base import Model
@@ -262,13 +264,19 @@ def _checksum(path: Path, item: Path) -> Iterator[Fault]:
         return
     if size != path.stat().st_size:
         yield Fault(check="checksum", message=f"{path.stat().st_size} bytes; its item says {size}")
-    elif (actual := "1220" + sha256(path)) != expected:
+    elif expected[:4] not in _HASHES:
+        yield Fault(check="checksum", message=f"{expected} is neither a BLAKE3 nor a SHA-256 multihash")
+    elif (actual := expected[:4] + _hashed(path, _HASHES[expected[:4]]())) != expected:
         yield Fault(check="checksum", message=f"the content hashes to {actual}; its item says {expected}")
 
 
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+_HASHES: dict[str, Callable[[], Any]] = {BLAKE3: blake3, "1220": hashlib.sha256}
+"""Multihash prefix -> what begins such a hash. Items of other programs mostly have SHA-256"""
+
+
+def _hashed(path: Path, digest: Any) -> str:
     with path.open("rb") as file:
         while piece := file.read(_READ_BYTES):
             digest.update(piece)
-    return digest.hexdigest()
+    made: str = digest.hexdigest()
+    return made

@@ -52,7 +52,8 @@ class CogReceipt(Model):
 
     href: str
     nbytes: int
-    sha256: str
+    checksum: str
+    """A multihash in hexadecimal, as STAC's file:checksum"""
     shape: tuple[int, int]
     crs: str
     transform: AffineCoefficients
