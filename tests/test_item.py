@@ -214,7 +214,7 @@ CANARY = "tweety-4711"
 def receipt_of(plan: ExportPlan) -> CogReceipt:
     nothing = BandStatistics(count=0, minimum=0, maximum=0, mean=0, squares=0)
     return CogReceipt(
-        href="out.tif", nbytes=1, checksum="1e20" + "0" * 64, shape=plan.geobox.shape, crs=plan.geobox.crs,
+        href="out.tif", nbytes=1, checksum="1e20" + "0" * 64, crc64=0, shape=plan.geobox.shape, crs=plan.geobox.crs,
         sparse_tiles=0, transform=tuple(plan.geobox.transform)[:6], statistics=(nothing,) * len(plan.cog.bands),
     )  # fmt: skip
 

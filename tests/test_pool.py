@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutline import forks
+from cutline.errors import SourceUnavailable
 from cutline.export import export, plan_request, render_tiles
-from cutline.models.plan import TilePlan
-from cutline.pool import routes
+from cutline.models.plan import ExportPlan, TilePlan
+from cutline.models.receipt import TileReceipt
+from cutline.pool import Crew, routes
 from cutline.store.workspace import Workspace
 from tests.support.scenes import make_request, texture, write_scene
 
@@ -37,6 +41,41 @@ def test_a_route_goes_from_neighbour_to_neighbour() -> None:
         assert all(abs(tiles[a].row - tiles[b].row) + abs(tiles[a].col - tiles[b].col) == 1 for a, b in steps)
 
 
+class Pool:
+    """Of one worker, who never gets done."""
+
+    def __init__(self) -> None:
+        self.given: list[TilePlan] = []
+
+    def submit(self, _function: object, tile: TilePlan) -> Future[TileReceipt]:
+        self.given.append(tile)
+        return Future()
+
+
+@pytest.mark.parametrize(("tiles", "workers"), [(2, 2), (8, 8), (3, 5), (12, 4)])
+def test_nobody_idles_while_another_has_a_tile_waiting(tiles: int, workers: int) -> None:
+    plan = ExportPlan.model_construct(tiles=tuple(grid(1, tiles)))
+    pools = [Pool() for _ in range(workers)]
+    crew = Crew(plan, pools, routes(plan.tiles, range(tiles), workers))  # type: ignore[arg-type]
+    for at in [*range(workers)] * 2:
+        crew.give(at)
+    given = sorted(len(pool.given) for pool in pools)
+    assert given == [min(2, tiles // workers)] * workers or given == [0] * (workers - tiles) + [1] * tiles
+
+
+def test_who_is_done_takes_the_last_of_who_has_most() -> None:
+    plan = ExportPlan.model_construct(tiles=tuple(grid(1, 8)))
+    pools = [Pool(), Pool()]
+    crew = Crew(plan, pools, routes(plan.tiles, range(8), 2))  # type: ignore[arg-type]
+    for _ in range(4):
+        crew.give(0)
+    crew.give(0)  # has tiles waiting, so it gets no other's
+    assert [tile.col for tile in pools[0].given] == [0, 1, 2, 3]
+    crew.pending.clear()
+    crew.give(0)
+    assert pools[0].given[-1].col == 7
+
+
 def test_more_workers_than_tiles(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", texture((1, 700, 300)))
     out = tmp_path / "out.tif"
@@ -45,14 +84,26 @@ def test_more_workers_than_tiles(tmp_path: Path) -> None:
     assert out.is_file()
 
 
+@pytest.mark.parametrize("forked", [True, False])
 def test_workers_see_the_environment_of_now_not_of_their_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: bool
 ) -> None:
     """The server that they are forked from is older than a variable that was set since."""
+    monkeypatch.setattr(forks, "_started", False)
+    if forked:
+        forks.start_server()
     scene = write_scene(tmp_path / "scene.tif", texture((1, 700, 300)))
     plan = plan_request(make_request(scene), edge=512)
-    render_tiles(plan, Workspace(tmp_path / "one"), 2)  # the server runs, if it did not before
-    temporary = tmp_path / "elsewhere"
     monkeypatch.setenv("GDAL_SKIP", "GTiff")
-    with pytest.raises(Exception, match="scene"):
-        render_tiles(plan, Workspace(temporary), 2)
+    with pytest.raises(SourceUnavailable, match="scene scene .* could not be read"):
+        render_tiles(plan, Workspace(tmp_path / "work"), 2)
+
+
+def test_without_a_server_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forks, "_started", False)
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", no_room)
+    forks.start_server()
+    assert forks.context().get_start_method() == "spawn"

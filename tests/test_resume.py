@@ -116,7 +116,7 @@ def test_a_failed_export_goes_on_where_it_was_and_tidies_up(tmp_path: Path, scen
     os.utime(east, ns=(status.st_atime_ns, status.st_mtime_ns))
     done = cutline(*command, "--workers", 1, "-o", out, "--json").report
     assert done["tiles_reused"] == 1
-    assert done["sha256"] == expected["sha256"]
+    assert done["checksum"] == expected["checksum"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "east.tif", "expected.json", "expected.tif", "header_first.tif", "out.json", "out.tif", "west.tif"
     ]  # fmt: skip

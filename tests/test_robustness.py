@@ -198,6 +198,16 @@ def test_stopped_while_its_workers_are_starting(running: Export) -> None:
     assert (code, messages.strip()) == STOPPED
 
 
+def test_signals_are_for_the_parent_alone(running: Export) -> None:
+    running.half_way()
+    both = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGTERM - 1)
+    workers = running.workers()
+    assert len(workers) == 2
+    for pid in [*workers, *filter(None, map(_parent, workers))]:  # the server too
+        blocked = re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+        assert blocked and int(blocked[1], 16) & both == both
+
+
 def test_a_worker_is_killed(running: Export, site: Stalling) -> None:
     running.half_way()
     os.kill(running.workers()[0], signal.SIGKILL)

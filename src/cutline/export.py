@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from cutline import pool
 from cutline.cog.assemble import assemble
 from cutline.errors import InvalidRequest
-from cutline.forks import start_server
 from cutline.imagery import describe_scenes, with_stretch
 from cutline.item import describe_cog
 from cutline.models.plan import ExportPlan, TilePlan
@@ -95,8 +94,6 @@ def export(
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"{folder} is a file; the work folder has to be a folder")
     with alone(out):
-        if workers > 1:
-            start_server()
         plan = plan_request(request, edge=edge)
         check_sources(out, _hrefs(plan))
         workspace = Workspace(folder)

@@ -10,6 +10,7 @@ import sys
 
 if "boto3" not in sys.modules:
     sys.modules["boto3"] = None  # type: ignore[assignment] # an ImportError for who asks
-    import rasterio  # noqa: F401
-
-    del sys.modules["boto3"]
+    try:
+        import rasterio  # noqa: F401
+    finally:
+        del sys.modules["boto3"]

@@ -19,7 +19,7 @@ from cutline.grid import Cutline, Spans, Tiling
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.scene import Scene
 
-_LOCK = {name: metadata.version(name) for name in ("deflate", "numpy", "pyproj", "rasterio", "zstandard")}
+_LOCK = {name: metadata.version(name) for name in ("color-operations", "deflate", "numpy", "pyproj", "rasterio", "shapely", "zstandard")}
 """What computes and encodes beside us; the wheels bring PROJ and GDAL with their codecs"""
 
 _OF_THE_WHOLE = {

@@ -15,7 +15,7 @@ from cutline import forks, worker
 from cutline.errors import InternalError
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
-from cutline.store.output import undisturbed
+from cutline.signals import undisturbed
 
 _AHEAD = 2
 """Tiles handed to a worker: the one it is at, and the next, so that it need not wait for us"""
@@ -30,7 +30,7 @@ def rendered(
     """
     queues = routes(plan.tiles, todo, workers)
     with _started(plan, folder, len(queues)) as pools:
-        crew = _Crew(plan, pools, queues)
+        crew = Crew(plan, pools, queues)
         for at in range(len(queues)):
             for _ in range(_AHEAD):
                 crew.give(at)
@@ -50,7 +50,7 @@ def routes(tiles: Sequence[TilePlan], todo: Sequence[int], workers: int) -> list
     return [deque(way[at * len(way) // workers : (at + 1) * len(way) // workers]) for at in range(workers)]
 
 
-class _Crew:
+class Crew:
     """Workers, each a pool of one, and what they have to do."""
 
     def __init__(self, plan: ExportPlan, pools: Sequence[ProcessPoolExecutor], queues: Sequence[deque[int]]) -> None:
@@ -59,21 +59,23 @@ class _Crew:
         """What is being done: which tile, by which worker"""
 
     def give(self, at: int) -> None:
-        """A worker its next tile, or when it has none left, the last one of who has most."""
+        """A worker its next tile; or, when it has nothing at all to do, the last one of who has most."""
         own, fullest = self._queues[at], max(self._queues, key=len)
-        if not fullest:
+        busy = any(other == at for _, other in self.pending.values())
+        if not own and (busy or not fullest):  # nobody could take what waits behind another tile
             return
         index = own.popleft() if own else fullest.pop()
         tile = self._plan.tiles[index]
         with _told_of_death(tile), undisturbed(signal.SIGINT, signal.SIGTERM):
-            # These reach the whole group, but a worker, which may be started here, leaves them to us.
+            # These reach the whole group, but a worker, which may be spawned here, leaves them to us.
             self.pending[self._pools[at].submit(worker.render, tile)] = index, at
 
 
 @contextmanager
 def _started(plan: ExportPlan, folder: Path, workers: int) -> Iterator[list[ProcessPoolExecutor]]:
     """One pool a worker, so that each has tiles of its own. They end at once when we leave by an error."""
-    forked, given = forks.context(), (plan.model_dump_json(), folder, dict(os.environ))
+    without_tiles = plan.model_copy(update={"tiles": ()})  # each comes with its task
+    forked, given = forks.context(), (without_tiles.model_dump_json(), folder, dict(os.environ))
     pools = [
         ProcessPoolExecutor(1, mp_context=forked, initializer=worker.start, initargs=given) for _ in range(workers)
     ]
@@ -85,8 +87,9 @@ def _started(plan: ExportPlan, folder: Path, workers: int) -> Iterator[list[Proc
                 process.kill()
         raise
     finally:
-        for pool in pools:
-            pool.shutdown(cancel_futures=True)
+        for wait_for_it in (False, True):  # all are told to end before any is waited for
+            for pool in pools:
+                pool.shutdown(wait=wait_for_it, cancel_futures=True)
 
 
 @contextmanager

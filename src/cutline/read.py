@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -36,11 +38,21 @@ _MAX_OPEN = 128
 """Files. Systems allow some hundreds, and a median has as many as it has scenes and bands"""
 
 
+_LEAST_CACHE, _MOST_CACHE = 16 << 20, 128 << 20
+"""Bytes of decoded blocks that GDAL keeps"""
+
+
 class OpenFiles:
     """The files used last, open, for all scenes of a plan. Belongs to one process."""
 
     def __init__(self) -> None:
         self._opened: OrderedDict[tuple[str, int | None], DatasetReader] = OrderedDict()
+        self.cache_bytes = _LEAST_CACHE
+        """That the scenes read so far want kept, so that a tile finds what the one beside it has decoded"""
+
+    def keep(self, nbytes: int) -> None:
+        """Let the cache have room for so many bytes, if that is not too much."""
+        self.cache_bytes = max(self.cache_bytes, min(nbytes, _MOST_CACHE))
 
     def get(self, asset: Asset, overview: int | None) -> DatasetReader:
         """Raises the family of CutlineError where the file cannot be opened, or is not what was planned."""
@@ -63,6 +75,8 @@ class SceneReader:
         self._plan = plan
         self._files = files
         self._bands = [_named(scene, name) for name in plan.bands]
+        self._decoded: dict[str, int] = {}
+        """Bytes of the blocks that two neighbouring tiles decode, of each asset"""
 
     @functools.cached_property
     def box(self) -> tuple[int, int, int, int]:
@@ -82,6 +96,8 @@ class SceneReader:
         values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
         valid = wanted
         for key, places in self._places.items():
+            if not valid.any():
+                break
             pixels, valid = self._resample(self.scene.assets[key], self._indexes(places), geobox, valid)
             for place, band_pixels in zip(places, pixels, strict=True):
                 values[place] = band_pixels if self._plan.stored else _physical(band_pixels, self._bands[place])
@@ -144,14 +160,27 @@ class SceneReader:
             overview, scale = choose_overview(asset, self._plan.geobox)
         else:
             overview, scale = None, pixel_scale(asset, self._plan.geobox)
-        with _told(self.scene, asset), environment():
+        with _told(self.scene, asset), environment(GDAL_CACHEMAX=self._files.cache_bytes):
+            dataset = self._files.get(asset, overview)
+            if asset.href not in self._decoded:
+                self._decoded[asset.href] = _decoded_bytes(dataset, [self._plan.edge / side for side in scale])
+                self._files.keep(sum(self._decoded.values()))
             yield Image(
-                dataset=self._files.get(asset, overview),
+                dataset=dataset,
                 asset=asset,
                 scale=scale,
                 world=wrap_width(asset.crs),
                 every_band=not self._plan.stored,
             )
+
+
+def _decoded_bytes(dataset: DatasetReader, tile: Sequence[float]) -> int:
+    """Of the blocks that two neighbouring tiles touch; ``tile``: pixels of the file along one's width and height."""
+    rows, cols = dataset.block_shapes[0]
+    across = min(math.ceil(2 * tile[0] / cols) + 1, math.ceil(dataset.width / cols))
+    down = min(math.ceil(tile[1] / rows) + 1, math.ceil(dataset.height / rows))
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    return across * down * rows * cols * together * np.dtype(dataset.dtypes[0]).itemsize
 
 
 def _named(scene: Scene, name: str) -> Band:

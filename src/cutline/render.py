@@ -94,6 +94,8 @@ class Renderer:
         return self._finished(Raster(values, valid))
 
     def _finished(self, raster: Raster) -> Raster:
+        if not raster.valid.any():  # nothing of it will be stored
+            return raster
         return finished(raster, self._plan.cog, gaps=_has_nodata_already(self._plan))
 
     @property

@@ -1,4 +1,4 @@
-"""What the surroundings decide: the only reader of ``os.environ``.
+"""What the surroundings decide: the only reader of ``os.environ``, which workers get as a whole (pool.py).
 
 Credentials are not here. boto3 and GDAL each find those by AWS's own chain (environment, profile, role) and renew them.
 """

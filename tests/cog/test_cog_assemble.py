@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from blake3 import blake3
 
 from cutline.cog import tiff
 from cutline.cog.assemble import assemble
@@ -17,13 +18,16 @@ from cutline.cog.layout import GHOST, Layout, PlacedSegment
 from cutline.cog.pyramid import read_apex, write_pyramid
 from cutline.cog.with_gdal import template
 from cutline.errors import IncompleteExport
+from cutline.export import export
 from cutline.grid import level_shapes
+from cutline.kernel import crc64
 from cutline.models.plan import CogSpec, ExportPlan
 from cutline.models.receipt import Segment, TileReceipt
 from cutline.statistics import NONE
 from cutline.store.workspace import Workspace
 from tests.cog.building import build, make_plan, make_raster, make_spec, write_tiles
 from tests.support.cogcheck import assert_valid_cog
+from tests.support.scenes import make_request, texture, write_scene
 
 SPEC = make_spec("deflate", "uint8", 2)
 
@@ -233,10 +237,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a segment's file gone": (lambda _, work: work.path("tile-0-1/1.segment").unlink(), r"1\.segment is gone"),
     "a segment cut off": (lambda _, work: _cut(work, "tile-0-1/0.segment", 99), r"0\.segment has 99 of its \d+ bytes"),
     "a segment empty": (lambda _, work: _cut(work, "tile-1-0/0.segment", 0), r"0\.segment has 0 of its \d+ bytes"),
-    "a byte of a segment changed": (lambda _, work: _flip(work, "tile-1-0/0.segment"), r"0\.segment is damaged"),
+    "a byte of a segment changed": (lambda _, work: _flip(work, "tile-1-0/0.segment"), r"0\.segment was damaged"),
     "an apex's file gone": (lambda _, work: work.path("tile-0-0/apex.npz").unlink(), r"apex\.npz is gone"),
-    "an apex cut off": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 100), r"apex\.npz is damaged"),
-    "an apex empty": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 0), r"apex\.npz is damaged"),
+    "an apex cut off": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 100), r"apex\.npz was damaged"),
+    "an apex empty": (lambda _, work: _cut(work, "tile-0-0/apex.npz", 0), r"apex\.npz was damaged"),
 }
 
 
@@ -250,6 +254,27 @@ def test_what_is_missing_is_named_and_no_file_remains(
     with pytest.raises(IncompleteExport, match=message):
         assemble(plan, receipts, workspace, tmp_path / "out.tif", {})
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
+
+
+def test_the_checksums_are_those_of_the_file(
+    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Workspace]
+) -> None:
+    receipt = assemble(*work, tmp_path / "out.tif", {})
+    content = (tmp_path / "out.tif").read_bytes()
+    assert receipt.crc64 == crc64(content)  # though made of those of its segments
+    assert receipt.checksum == "1e20" + blake3(content).hexdigest()
+
+
+def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
+    """The export that meets it fails; the next one makes its tile anew."""
+    scene, work, out = write_scene(tmp_path / "scene.tif", texture((1, 600, 700))), tmp_path / "work", tmp_path / "out.tif"
+    first = export(make_request(scene), out, edge=512, work=work, workers=1)
+    out.unlink()
+    _flip(Workspace(work), f"{first.plan.tiles[1].key}/0.segment")
+    with pytest.raises(IncompleteExport, match="was damaged"):
+        export(make_request(scene), out, edge=512, work=work, workers=1)
+    again = export(make_request(scene), out, edge=512, work=work, workers=1)
+    assert (again.reused, again.receipt.checksum) == (len(first.plan.tiles) - 1, first.receipt.checksum)
 
 
 def test_a_failure_leaves_the_former_file_alone(
@@ -272,7 +297,7 @@ def test_the_same_segments_make_the_same_file(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     one, other = (build(tmp_path / folder, SPEC, raster) for folder in ("a", "b"))
     assert one.path.read_bytes() == other.path.read_bytes()
-    assert one.receipt.checksum == other.receipt.sha256
+    assert one.receipt.checksum == other.receipt.checksum
 
 
 def test_an_apex_comes_back(tmp_path: Path) -> None:

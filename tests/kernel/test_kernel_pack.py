@@ -51,7 +51,7 @@ def test_gdal_reads_what_was_packed(dtype: str, bands: int) -> None:
     for predictor in (1, 3 if np.dtype(dtype).kind == "f" else 2):
         packer = Packer(values, 5, EDGE, predictor)  # type: ignore[arg-type]
         for row, col in ((0, 0), (0, EDGE), (EDGE, 0), (EDGE, EDGE)):
-            block = packer.block(row, col)
+            (block,) = packer.blocks(row, col)
             assert block is not None
             part = values[:, row : row + EDGE, col : col + EDGE]
             expected = np.full((bands, EDGE, EDGE), 5, dtype)
@@ -63,15 +63,22 @@ def test_gdal_reads_what_was_packed(dtype: str, bands: int) -> None:
 def test_a_block_is_empty_only_when_every_sample_is(dtype: str, bands: int, row: int, col: int) -> None:
     values = np.full((bands, EDGE, EDGE), 7, dtype)
     packer = Packer(values, 7, EDGE, 1)
-    assert packer.block(0, 0) is None
+    assert list(packer.blocks(0, 0)) == [None]
     values[bands - 1, row, col] = 8
-    assert packer.block(0, 0) is not None
+    assert list(packer.blocks(0, 0)) != [None]
+
+
+def test_planes_are_packed_one_by_one() -> None:
+    values = pixels("int16", (3, EDGE, EDGE))
+    values[1] = -9
+    planes = [None if block is None else bytes(block) for block in Packer(values, -9, EDGE, 1, planar=True).blocks(0, 0)]
+    assert planes == [values[0].tobytes(), None, values[2].tobytes()]
 
 
 def test_nan_is_empty_where_it_stands_for_no_data() -> None:
     values = np.full((2, EDGE, EDGE), np.nan, "float32")
-    assert Packer(values, np.nan, EDGE, 3).block(0, 0) is None
-    assert Packer(values, 0, EDGE, 3).block(0, 0) is not None
+    assert list(Packer(values, np.nan, EDGE, 3).blocks(0, 0)) == [None]
+    assert list(Packer(values, 0, EDGE, 3).blocks(0, 0)) != [None]
 
 
 def test_what_cannot_be_packed_is_refused() -> None:
@@ -83,13 +90,13 @@ def test_what_cannot_be_packed_is_refused() -> None:
     with pytest.raises(ValueError, match="contiguous"):
         Packer(values[:, :, ::2], 0, EDGE, 3)
     with pytest.raises(ValueError, match="no block at"):
-        Packer(values, 0, EDGE, 3).block(EDGE, 0)
+        list(Packer(values, 0, EDGE, 3).blocks(EDGE, 0))
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_gdal_is_the_oracle() -> None:
     """The oracle itself can fail: bytes that were not predicted are not read as if they were."""
     values = pixels("uint16", (1, EDGE, EDGE))
-    block = Packer(values, 0, EDGE, 1).block(0, 0)
+    (block,) = Packer(values, 0, EDGE, 1).blocks(0, 0)
     assert block is not None
     assert not np.array_equal(undone(block, "uint16", 1, 2), values)

@@ -85,7 +85,7 @@ def _works(sanitizer: Sanitizer) -> bool:
 def build(command: tuple[str, ...], name: str) -> Path:
     """fuzz.c with the kernel, compiled once for a command and a state of the sources."""
     sources = [Path(__file__).with_name("fuzz.c"), *SOURCES]
-    read = [*sources, Path(__file__).with_name("random_parts.h"), *sorted(CSRC.iterdir())]
+    read = [*sources, *sorted(Path(__file__).parent.glob("*.h")), *sorted(CSRC.iterdir())]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in read) + repr(command).encode()).hexdigest()[:12]
     program = BUILD / f"fuzz-{name}-{key}"
     if not program.exists():

@@ -12,22 +12,20 @@ from pathlib import Path
 from blake3 import blake3
 
 from cutline.cog import tiff
+from cutline.cog.checksum import BLAKE3
 from cutline.cog.coarse import CoarserLevels
 from cutline.cog.encode import agreed
 from cutline.cog.layout import Layout, PlacedSegment
 from cutline.cog.with_gdal import template
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling
-from cutline.kernel import crc64
+from cutline.kernel import crc64, crc64_joined
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import CogReceipt, Segment, TileReceipt
 from cutline.statistics import NONE, combined
 from cutline.store.workspace import Workspace
 
 _COPY_BYTES = 4 << 20
-
-BLAKE3 = "1e20"
-"""The prefix that makes a multihash of it: its number in the multicodec table, and its 32 bytes"""
 
 
 def assemble(
@@ -56,11 +54,16 @@ def assemble(
     per_tile = [receipt.statistics for _, receipt in done]
     statistics = tuple(combined(bands) for bands in zip(*per_tile, strict=True)) or (NONE,) * len(plan.cog.bands)
     main = template(plan.cog, plan.geobox, statistics, tags) | _directory(codec_tags)
-    checksum = _write(out, layout.header(main), layout.in_file_order(), workspace)
+    header = layout.header(main)
+    checksum = _write(out, header, layout.in_file_order(), workspace)
+    crc = crc64(header)
+    for segment in layout.in_file_order():
+        crc = crc64_joined(crc, segment.crc64, segment.nbytes)
     return CogReceipt(
         href=str(out),
         nbytes=out.stat().st_size,
         checksum=checksum,
+        crc64=crc,
         shape=plan.geobox.shape,
         crs=plan.geobox.crs,
         transform=tuple(plan.geobox.transform[:6]),
@@ -120,4 +123,5 @@ def _pieces(segments: Iterable[Segment], workspace: Workspace) -> Iterator[bytes
         if copied != segment.nbytes:
             raise IncompleteExport(f"{segment.name} has {copied} of its {segment.nbytes} bytes")
         if crc != segment.crc64:
-            raise IncompleteExport(f"{segment.name} is damaged; delete the work folder and run the export again")
+            workspace.remove(segment.name)  # so that its tile is rendered again
+            raise IncompleteExport(f"{segment.name} was damaged and is thrown away; run the export again")

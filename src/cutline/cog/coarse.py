@@ -98,6 +98,7 @@ class CoarserLevels:
         try:
             return read_apex(content)
         except ValueError as error:
+            self._workspace.remove(name)  # so that its tile is rendered again
             raise IncompleteExport(
-                f"{self._workspace.path(name)} is damaged; delete it and run the export again"
+                f"{self._workspace.path(name)} was damaged and is thrown away; run the export again"
             ) from error

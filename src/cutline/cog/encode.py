@@ -54,16 +54,14 @@ def encode(values: NDArray[Any], valid: NDArray[np.bool_], spec: CogSpec) -> Enc
         per_plane = len(by_plane) // planes
         blocks = [by_plane[plane * per_plane + at] for at in range(per_plane) for plane in range(planes)]
     else:
-        blocks, codec_tags = list(_packed(values, spec, compress(level_of(spec)))), {}
+        blocks, codec_tags = list(_compressed(values, spec, compress(level_of(spec)))), {}
     return EncodedLevel(blocks, list(_masks(valid)) if spec.masked else [], codec_tags)
 
 
-def _packed(values: NDArray[Any], spec: CogSpec, compress: Compress) -> Iterator[Encoded]:
-    planes = [values[band : band + 1] for band in range(len(values))] if spec.planar else [values]
-    packers = [Packer(plane, empty_value(spec), BLOCK, predictor_of(spec)) for plane in planes]
+def _compressed(values: NDArray[Any], spec: CogSpec, compress: Compress) -> Iterator[Encoded]:
+    packer = Packer(values, empty_value(spec), BLOCK, predictor_of(spec), planar=spec.planar)
     for row, col in _corners(values.shape[1:]):
-        for packer in packers:
-            block = packer.block(row, col)
+        for block in packer.blocks(row, col):
             yield b"" if block is None else compress(block)
 
 

@@ -57,7 +57,7 @@ PROFILES: dict[ProfileName, Profile] = {
         "DEFLATE",
         Level("ZLEVEL", 12, default=1),
         predictor=True,
-        expansion=1.001,  # zlib: 5 bytes a 16 kB stored block
+        expansion=1.001,  # libdeflate: at worst 5 bytes for 5,000
     ),
     "zstd": Profile(
         "lossless, the fastest; needs a reader with libzstd (GDAL >= 2.3, QGIS)",

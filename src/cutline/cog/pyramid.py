@@ -62,7 +62,7 @@ def write_pyramid(
         codec_tags.append(encoded.codec_tags)
         raster = reduced(raster, spec)
     apex = f"{name}/apex.npz"
-    workspace.put(apex, _packed(raster))
+    workspace.put(apex, _apex_bytes(raster))
     return Pyramid(tuple(segments), apex, agreed(codec_tags))
 
 
@@ -112,7 +112,7 @@ def read_apex(content: bytes) -> Raster:
     return Raster(values, np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).view(np.bool_))
 
 
-def _packed(raster: Raster) -> bytes:
+def _apex_bytes(raster: Raster) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, values=raster.values, valid=np.packbits(raster.valid))
     return buffer.getvalue()

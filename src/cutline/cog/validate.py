@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import mmap
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 import rasterio
-from blake3 import blake3
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from cutline.cog import tiff
-from cutline.cog.assemble import BLAKE3
+from cutline.cog.checksum import HASHES
 from cutline.errors import InvalidRequest
 from cutline.grid import BLOCK
 from cutline.models.base import Model
@@ -264,14 +262,10 @@ def _checksum(path: Path, item: Path) -> Iterator[Fault]:
         return
     if size != path.stat().st_size:
         yield Fault(check="checksum", message=f"{path.stat().st_size} bytes; its item says {size}")
-    elif expected[:4] not in _HASHES:
+    elif expected[:4] not in HASHES:
         yield Fault(check="checksum", message=f"{expected} is neither a BLAKE3 nor a SHA-256 multihash")
-    elif (actual := expected[:4] + _hashed(path, _HASHES[expected[:4]]())) != expected:
+    elif (actual := expected[:4] + _hashed(path, HASHES[expected[:4]]())) != expected:
         yield Fault(check="checksum", message=f"the content hashes to {actual}; its item says {expected}")
-
-
-_HASHES: dict[str, Callable[[], Any]] = {BLAKE3: blake3, "1220": hashlib.sha256}
-"""Multihash prefix -> what begins such a hash. Items of other programs mostly have SHA-256"""
 
 
 def _hashed(path: Path, digest: Any) -> str:

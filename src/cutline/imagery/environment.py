@@ -17,7 +17,7 @@ from cutline.settings import Settings, settings
 OPTIONS: dict[str, tuple[str | int, str]] = {
     # option: (value, reason)
     "GDAL_NUM_THREADS": ("1", "parallelism is by processes; threads have shifted pixels (gdal#13464)"),
-    "GDAL_CACHEMAX": (2**25, "bytes of decoded blocks, for the tiles beside; the default is 5 % of the memory"),
+    "GDAL_CACHEMAX": (2**25, "bytes of decoded blocks; the default is 5 % of the memory. read.py knows what it needs"),
     "GDAL_TIFF_INTERNAL_MASK": ("YES", "a mask written beside a TIFF gets lost on the way to S3"),
     "GDAL_PAM_ENABLED": ("NO", "an .aux.xml can name other files to open, and is not part of a scene's identity"),
     "GDAL_VRT_ENABLE_PYTHON": ("NO", "runs code found in data"),
@@ -37,7 +37,7 @@ OPTIONS: dict[str, tuple[str | int, str]] = {
 }
 
 
-def environment(**more: str) -> rasterio.Env:
+def environment(**more: str | int) -> rasterio.Env:
     """GDAL with the options above, S3 as the settings say, and ``more`` options on top. A context manager."""
     options: dict[str, str | int] = {name: value for name, (value, _) in OPTIONS.items()}
     # GDAL finds (and renews) credentials itself; rasterio's own session would freeze them at opening.

@@ -31,7 +31,9 @@ _TAPS: dict[Resampling, tuple[int, int]] = {"bilinear": (0, 1), "cubic": (1, 2)}
 WANTED, WRITTEN = 1, 2
 
 
-class _Raster(ctypes.Structure):
+class Raster(ctypes.Structure):
+    """``cutline_raster``: where the pixels of an array are. The array must outlive it."""
+
     _fields_ = [
         ("pixels", ctypes.c_void_p),
         ("valid", ctypes.c_void_p),
@@ -39,7 +41,7 @@ class _Raster(ctypes.Structure):
     ]
 
     @classmethod
-    def of(cls, pixels: Pixels, valid: NDArray[Any] | None) -> _Raster:
+    def of(cls, pixels: Pixels, valid: NDArray[Any] | None) -> Raster:
         bands, rows, cols = pixels.shape
         return cls(
             pixels.ctypes.data, None if valid is None else valid.ctypes.data, bands, rows, cols, rows * cols, cols
@@ -48,11 +50,11 @@ class _Raster(ctypes.Structure):
 
 class _Job(ctypes.Structure):
     _fields_ = [
-        ("source", _Raster),
+        ("source", Raster),
         ("complete", ctypes.c_void_p),
         ("first_row", ctypes.c_int64),
         ("first_col", ctypes.c_int64),
-        ("target", _Raster),
+        ("target", Raster),
         ("patches", ctypes.c_void_p),
         ("patch_count", ctypes.c_int64),
         ("scale_x", ctypes.c_double),
@@ -72,15 +74,15 @@ def _load() -> ctypes.CDLL:
     library.cutline_complete.restype = None
     library.cutline_resample.argtypes = [ctypes.POINTER(_Job)]
     library.cutline_summarise.argtypes = [
-        ctypes.POINTER(_Raster),
+        ctypes.POINTER(Raster),
         ctypes.c_int64,
         ctypes.c_int32,
         ctypes.POINTER(ctypes.c_double),
     ]
-    library.cutline_finish.argtypes = [ctypes.POINTER(_Raster), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32]
+    library.cutline_finish.argtypes = [ctypes.POINTER(Raster), ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32]
     library.cutline_crc64.argtypes = [ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
     library.cutline_crc64.restype = ctypes.c_uint64
-    library.cutline_halve.argtypes = [ctypes.POINTER(_Raster), ctypes.POINTER(_Raster), ctypes.c_int32, ctypes.c_int32]
+    library.cutline_halve.argtypes = [ctypes.POINTER(Raster), ctypes.POINTER(Raster), ctypes.c_int32, ctypes.c_int32]
     return library
 
 
@@ -108,17 +110,17 @@ def fill(
     taps = _TAPS.get(method) if scale == (1.0, 1.0) else None
     complete = None if valid is None or taps is None else _complete(valid, taps)
     job = _Job(
-        source=_Raster.of(source, valid),
+        source=Raster.of(source, valid),
         complete=None if complete is None else complete.ctypes.data,
         first_row=origin[0],
         first_col=origin[1],
-        target=_Raster.of(target, state),
+        target=Raster.of(target, state),
         patches=patches.ctypes.data,
         patch_count=patches.size,
         scale_x=scale[0],
         scale_y=scale[1],
         method=_METHODS[method],
-        type=_TYPES[target.dtype.name],
+        type=_TYPES.get(target.dtype.name, -1),
     )
     if library.cutline_resample(ctypes.byref(job)):
         raise TypeError(f"cannot resample {target.dtype} by {method}")
@@ -133,6 +135,8 @@ def _check(target: Pixels, state: NDArray[Any], source: Pixels, valid: Flags | N
         raise ValueError("source and target must agree in dtype and bands")
     if state.shape != target.shape[1:] or (valid is not None and valid.shape != source.shape[1:]):
         raise ValueError("validity must have the rows and cols of its pixels")
+    if source.shape[1] * source.shape[2] >= 1 << 31:
+        raise ValueError("C counts the samples of a plane in 32 bits")
     if patches.size and not 1 <= patches["step"].min() <= patches["step"].max() <= STEP:
         raise ValueError(f"a patch has 1 to {STEP} pixels a side")
 
@@ -155,7 +159,7 @@ def halve(values: Pixels, valid: Flags, method: str) -> tuple[Pixels, Flags]:
         raise ValueError("validity must have the rows and cols of its pixels")
     shape = (rows + 1) // 2, (cols + 1) // 2
     halved, halved_valid = np.empty((bands, *shape), values.dtype), np.empty(shape, np.bool_)
-    source, target = _Raster.of(values, valid), _Raster.of(halved, halved_valid)
+    source, target = Raster.of(values, valid), Raster.of(halved, halved_valid)
     code = _TYPES.get(values.dtype.name, -1)
     if library.cutline_halve(ctypes.byref(source), ctypes.byref(target), code, int(method == "average")):
         raise TypeError(f"cannot halve {values.dtype}")
@@ -172,7 +176,7 @@ def summarise(values: NDArray[Any], valid: Flags) -> tuple[int, float, float, fl
         raise ValueError("validity must have the rows and cols of its pixels")
     summary = (ctypes.c_double * 5)()
     if library.cutline_summarise(
-        ctypes.byref(_Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary
+        ctypes.byref(Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary
     ):
         raise TypeError(f"cannot summarise {values.dtype}")
     count, *rest = summary
@@ -198,5 +202,5 @@ def finish(values: Pixels, valid: Flags, empty: Any, beside: Any | None) -> None
     scalars = [None if value is None else np.asarray(value, values.dtype) for value in (empty, beside)]
     pointers = [None if scalar is None else scalar.ctypes.data for scalar in scalars]
     code = _TYPES.get(values.dtype.name, -1)
-    if library.cutline_finish(ctypes.byref(_Raster.of(values, valid)), *pointers, code):
+    if library.cutline_finish(ctypes.byref(Raster.of(values, valid)), *pointers, code):
         raise TypeError(f"cannot finish {values.dtype}")

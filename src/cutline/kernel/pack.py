@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutline.kernel.native import _Raster as Raster
-from cutline.kernel.native import library
+from cutline.kernel.native import Raster, library
 
 Predictor = Literal[1, 2, 3]
 """TIFF's numbers: none, differences of neighbours, differences of floats' bytes sorted by significance"""
@@ -33,19 +33,21 @@ library.cutline_pack.argtypes = [ctypes.POINTER(_Packing)]
 class Packer:
     """Cuts a raster into blocks."""
 
-    def __init__(self, values: NDArray[Any], empty: Any, edge: int, predictor: Predictor) -> None:
+    def __init__(
+        self, values: NDArray[Any], empty: Any, edge: int, predictor: Predictor, *, planar: bool = False
+    ) -> None:
         """values: (bands, rows, cols), C-contiguous. empty: what stands where there is no data and beyond the raster's
-        end. Raises TypeError for a predictor that the dtype does not have."""
+        end. planar: a block holds one band, not all. Raises TypeError for a predictor that the dtype does not have."""
         if not values.flags.c_contiguous:
             raise ValueError("values must be C-contiguous")
         if (predictor == 3 and values.dtype.kind != "f") or (predictor == 2 and values.dtype.kind == "f"):
             raise TypeError(f"predictor {predictor} is not for {values.dtype}")
-        self._values = values
+        self._planes = [values[band : band + 1] for band in range(len(values))] if planar else [values]
+        pixel_bytes = len(self._planes[0]) * values.itemsize
         self._empty = np.full(1, empty, values.dtype)
-        self._block = np.empty(edge * edge * len(values) * values.itemsize, np.uint8)
-        self._scratch = np.empty(edge * len(values) * values.itemsize, np.uint8)
+        self._block = np.empty(edge * edge * pixel_bytes, np.uint8)
+        self._scratch = np.empty(edge * pixel_bytes, np.uint8)
         self._packing = _Packing(
-            source=Raster.of(values, None),
             edge=edge,
             empty=self._empty.ctypes.data,
             sample_bytes=values.itemsize,
@@ -54,16 +56,16 @@ class Packer:
             scratch=self._scratch.ctypes.data,
         )
 
-    def block(self, row: int, col: int) -> memoryview | None:
-        """The block whose upper left pixel is at (row, col); None where every sample is ``empty``, to the bit.
-
-        Good until the next one is asked for.
-        """
-        rows, cols = self._values.shape[1:]
+    def blocks(self, row: int, col: int) -> Iterator[memoryview | None]:
+        """The block whose upper left pixel is at (row, col), or one a band if planar; None where every sample is
+        ``empty``, to the bit. Each is good until the next one."""
+        rows, cols = self._planes[0].shape[1:]
         if not (0 <= row < rows and 0 <= col < cols):
             raise ValueError(f"there is no block at ({row}, {col}) of {rows} x {cols} pixels")
         self._packing.row, self._packing.col = row, col
-        found: int = library.cutline_pack(ctypes.byref(self._packing))
-        if found < 0:
-            raise TypeError(f"cannot pack {self._values.dtype}")
-        return self._block.data if found else None
+        for plane in self._planes:
+            self._packing.source = Raster.of(plane, None)
+            found: int = library.cutline_pack(ctypes.byref(self._packing))
+            if found < 0:
+                raise TypeError(f"cannot pack {plane.dtype}")
+            yield self._block.data if found else None

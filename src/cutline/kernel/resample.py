@@ -111,17 +111,23 @@ class _Sampler:
     def fill(self, values: Pixels, state: NDArray[np.uint8], found: NDArray[np.void], window: Window) -> None:
         """Read the window and run the loops over its patches."""
         pixels, valid = self._read(window)
+        if valid is not None and not valid.any():
+            return
         if valid is None or valid.ndim == 2:
             self._run(values, state, found, window, (pixels, valid))
             return
-        missing = state == WANTED
+        # Each band by itself, in the rows that the patches cover.
+        top, end = max(int(found["row"].min()), 0), min(int((found["row"] + found["step"]).max()), len(state))
+        found = found.copy()
+        found["row"] -= top
+        here, missing = values[:, top:end], state[top:end] == WANTED
         states = [missing.astype(np.uint8) for _ in pixels]
         for band, own in enumerate(states):
             one = slice(band, band + 1)
-            self._run(values[one], own, found, window, (pixels[one], np.ascontiguousarray(valid[band])))
+            self._run(here[one], own, found, window, (pixels[one], np.ascontiguousarray(valid[band])))
         written = np.any([own == WRITTEN for own in states], axis=0)
-        state[written] = WRITTEN
-        for band, own in zip(values, states, strict=True):
+        state[top:end][written] = WRITTEN
+        for band, own in zip(here, states, strict=True):
             band[written & (own != WRITTEN)] = self._gap
 
     def _run(

@@ -54,6 +54,8 @@ class CogReceipt(Model):
     nbytes: int
     checksum: str
     """A multihash in hexadecimal, as STAC's file:checksum"""
+    crc64: int
+    """CRC-64/NVME, the checksum that S3 keeps of a whole object"""
     shape: tuple[int, int]
     crs: str
     transform: AffineCoefficients

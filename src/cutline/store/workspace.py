@@ -49,6 +49,9 @@ class Workspace:
         except FileNotFoundError:
             return None
 
+    def remove(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
     def size(self, name: str) -> int | None:
         """Bytes of the content, or None where there is no such name."""
         try:

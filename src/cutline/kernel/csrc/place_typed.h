@@ -27,9 +27,9 @@ static inline int32_t floor_to_int(double value) {
 static inline int count_wanted(const uint8_t *state, int count) {
     uint8_t wanted = 0;
     if (count == CUTLINE_STEP) /* of known length: a few vector instructions */
-        for (int i = 0; i < CUTLINE_STEP; i++) wanted += state[i] == 1;
+        for (int i = 0; i < CUTLINE_STEP; i++) wanted += state[i] == CUTLINE_WANTED;
     else
-        for (int i = 0; i < count; i++) wanted += state[i] == 1;
+        for (int i = 0; i < count; i++) wanted += state[i] == CUTLINE_WANTED;
     return wanted;
 }
 #endif
@@ -101,7 +101,7 @@ static void NAME(narrow)(const cutline_job *job, const uint8_t *state, int wante
     if (run->whole)
         for (int i = 0; i < CUTLINE_STEP; i++) run->kind[i] = WHOLE;
     else
-        for (int i = 0; i < run->count; i++) run->kind[i] = state[i] == 1 ? (uint8_t)NAME(kind_of)(job, run, i) : SKIP;
+        for (int i = 0; i < run->count; i++) run->kind[i] = state[i] == CUTLINE_WANTED ? (uint8_t)NAME(kind_of)(job, run, i) : SKIP;
 }
 
 /* Near the border of the source: point by point. */
@@ -116,7 +116,7 @@ static void NAME(place_at_border)(const cutline_job *job, const line *line, cons
         run->kind[i] = SKIP;
         run->along[i] = run->down[i] = 0;
         const double q = line->first + (double)i, x = line->x0 + line->dx * q, y = line->y0 + line->dy * q;
-        if (state[i] != 1 || !both_within(x, x, left, right) || !both_within(y, y, top, bottom)) continue;
+        if (state[i] != CUTLINE_WANTED || !both_within(x, x, left, right) || !both_within(y, y, top, bottom)) continue;
         const int32_t whole_x = floor_to_int(x), whole_y = floor_to_int(y);
         const int64_t col = whole_x - job->first_col, row = whole_y - job->first_row;
         const REAL along = (REAL)(x - (double)whole_x), down = (REAL)(y - (double)whole_y);

@@ -1,7 +1,7 @@
 /* Resampling on an anchored grid: what Python passes to C. ctypes mirrors every struct here, field by field
    (kernel/native.py); change both together.
 
-   Plain C99: no libm, no allocation, no globals, no threads. Every floating-point operation stands alone and in a
+   C99 with GCC's and clang's vectors: no libm, no allocation, no globals, no threads. Every floating-point operation stands alone and in a
    fixed order, so that a build without contraction and without fast-math gives the same bits on every CPU. */
 #ifndef CUTLINE_RESAMPLE_H
 #define CUTLINE_RESAMPLE_H
@@ -36,6 +36,7 @@ typedef struct {
 
 enum {
     CUTLINE_STEP = 16,
+    CUTLINE_WANTED = 1, CUTLINE_WRITTEN = 2, /* what a pixel of the target may be, but for 0: left alone */
     CUTLINE_WIDEST = 72, /* taps along an axis: cubic (radius 2) at a scale of 1/16, and some */
     CUTLINE_BLOCK = 1024 /* samples of a row that are worked together: squares of 16 bits, halved, add up in 32 bits */
 };

@@ -11,12 +11,19 @@ static void NAME(fill_run)(const cutline_job *job, const NAME(run) *run, int64_t
                          (PIXEL *)target->pixels + band * target->band_stride + target_at);
 }
 
+/* Whether any pixel of a run gets a value. */
+static int NAME(anything)(const NAME(run) *run) {
+    uint8_t any = (uint8_t)run->whole;
+    for (int i = 0; i < run->count; i++) any |= run->kind[i];
+    return any;
+}
+
 static void NAME(mark_written)(const NAME(run) *run, uint8_t *state) {
     if (run->whole)
-        for (int i = 0; i < CUTLINE_STEP; i++) state[i] = 2;
+        for (int i = 0; i < CUTLINE_STEP; i++) state[i] = CUTLINE_WRITTEN;
     else
         for (int i = 0; i < run->count; i++)
-            if (run->kind[i]) state[i] = 2;
+            if (run->kind[i]) state[i] = CUTLINE_WRITTEN;
 }
 
 static void NAME(fill_patch)(const cutline_job *job, const cutline_patch *patch, int wide) {
@@ -33,6 +40,7 @@ static void NAME(fill_patch)(const cutline_job *job, const cutline_patch *patch,
         const int wanted = count_wanted(state, to - from);
         if (!wanted) continue;
         NAME(place)(job, patch, row, from, to, state, wanted, &run);
+        if (!NAME(anything)(&run)) continue;
         if (wide) NAME(sum_wide)(job, &run, at);
         else NAME(fill_run)(job, &run, at);
         NAME(mark_written)(&run, state);

@@ -129,10 +129,10 @@ static void NAME(summarise_numbers)(const cutline_raster *source, const PIXEL *p
             for (int64_t col = 0; col < source->cols; col += CUTLINE_BLOCK) {
                 const int64_t left = source->cols - col;
                 const int length = left < CUTLINE_BLOCK ? (int)left : CUTLINE_BLOCK;
-                const int count = NAME(known_block)(plane + row * source->row_stride + col,
+                const int filled = NAME(known_block)(plane + row * source->row_stride + col,
                                                     source->valid + row * source->cols + col, length, values, known);
-                if (pass == 0) tally_values(&tally, values, known, count);
-                else tally_squares(&tally, values, known, count, mean);
+                if (pass == 0) tally_values(&tally, values, known, filled);
+                else tally_squares(&tally, values, known, filled, mean);
             }
         count = (double)((tally.count[0] + tally.count[1]) + (tally.count[2] + tally.count[3]));
         if (count == 0) return;

@@ -1,0 +1,15 @@
+"""Multihashes, as STAC's file:checksum: in hexadecimal, the hash's number in the multicodec table, its length, itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from blake3 import blake3
+
+BLAKE3, SHA256 = "1e20", "1220"
+"""Prefixes; both hashes have 0x20 bytes"""
+
+HASHES: dict[str, Callable[[], Any]] = {BLAKE3: blake3, SHA256: hashlib.sha256}
+"""Prefix -> what begins such a hash. Ours is BLAKE3; items of other programs mostly have SHA-256"""
