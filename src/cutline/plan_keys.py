@@ -19,7 +19,10 @@ from cutline.grid import Cutline, Spans, Tiling
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.scene import Scene
 
-_LOCK = {name: metadata.version(name) for name in ("color-operations", "deflate", "numpy", "pyproj", "rasterio", "shapely", "zstandard")}
+_LOCK = {
+    name: metadata.version(name)
+    for name in ("color-operations", "deflate", "numpy", "pyproj", "rasterio", "shapely", "zstandard")
+}
 """What computes and encodes beside us; the wheels bring PROJ and GDAL with their codecs"""
 
 _OF_THE_WHOLE = {

@@ -180,7 +180,7 @@ def _decoded_bytes(dataset: DatasetReader, tile: Sequence[float]) -> int:
     across = min(math.ceil(2 * tile[0] / cols) + 1, math.ceil(dataset.width / cols))
     down = min(math.ceil(tile[1] / rows) + 1, math.ceil(dataset.height / rows))
     together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
-    return across * down * rows * cols * together * np.dtype(dataset.dtypes[0]).itemsize
+    return int(across * down * rows * cols * together * np.dtype(dataset.dtypes[0]).itemsize)
 
 
 def _named(scene: Scene, name: str) -> Band:

@@ -267,7 +267,11 @@ def test_the_checksums_are_those_of_the_file(
 
 def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
     """The export that meets it fails; the next one makes its tile anew."""
-    scene, work, out = write_scene(tmp_path / "scene.tif", texture((1, 600, 700))), tmp_path / "work", tmp_path / "out.tif"
+    scene, work, out = (
+        write_scene(tmp_path / "scene.tif", texture((1, 600, 700))),
+        tmp_path / "work",
+        tmp_path / "out.tif",
+    )
     first = export(make_request(scene), out, edge=512, work=work, workers=1)
     out.unlink()
     _flip(Workspace(work), f"{first.plan.tiles[1].key}/0.segment")

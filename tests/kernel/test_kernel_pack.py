@@ -71,7 +71,9 @@ def test_a_block_is_empty_only_when_every_sample_is(dtype: str, bands: int, row:
 def test_planes_are_packed_one_by_one() -> None:
     values = pixels("int16", (3, EDGE, EDGE))
     values[1] = -9
-    planes = [None if block is None else bytes(block) for block in Packer(values, -9, EDGE, 1, planar=True).blocks(0, 0)]
+    planes = [
+        None if block is None else bytes(block) for block in Packer(values, -9, EDGE, 1, planar=True).blocks(0, 0)
+    ]
     assert planes == [values[0].tobytes(), None, values[2].tobytes()]
 
 

@@ -1,4 +1,4 @@
-"""Multihashes, as STAC's file:checksum: in hexadecimal, the hash's number in the multicodec table, its length, itself."""
+"""Multihashes, as in STAC's file:checksum: a hash's number in the multicodec table, its length and itself, in hex."""
 
 from __future__ import annotations
 

@@ -175,9 +175,7 @@ def summarise(values: NDArray[Any], valid: Flags) -> tuple[int, float, float, fl
     if valid.shape != values.shape[1:]:
         raise ValueError("validity must have the rows and cols of its pixels")
     summary = (ctypes.c_double * 5)()
-    if library.cutline_summarise(
-        ctypes.byref(Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary
-    ):
+    if library.cutline_summarise(ctypes.byref(Raster.of(values, valid)), 0, _TYPES.get(values.dtype.name, -1), summary):
         raise TypeError(f"cannot summarise {values.dtype}")
     count, *rest = summary
     minimum, maximum, mean, squares = rest
