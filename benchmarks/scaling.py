@@ -6,20 +6,20 @@ import functools
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.cases import BGRN, CUTLINE, job
+from benchmarks.cases import CUTLINE, RGB, job
 from benchmarks.engines import run
 from benchmarks.scenes import Scenes
 from benchmarks.targets import Target, table
 from benchmarks.turns import Figures, in_turns
 
-RESOLUTION = 4.0
+RESOLUTION = 3.0
 WORKERS = (1, 2)
 WANTED = 1.85
 
 
 def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
     """Workers -> figures."""
-    work = job(scenes, BGRN, resolution=RESOLUTION, resampling="cubic", profile="zstd", level=1)
+    work = job(scenes, RGB, resolution=RESOLUTION, level=6)
     exports = {str(count): functools.partial(run, CUTLINE, work, "--workers", str(count)) for count in WORKERS}
     print("\nscaling, by workers", flush=True)
     return {count: asdict(figures) for count, figures in in_turns(runs, exports).items()}
@@ -42,9 +42,7 @@ def text(result: dict[str, Any]) -> str:
         )
         rows.append([count, *cells])
     known: dict[str, Any] = next((plain["report"] for plain in result.values() if plain["report"]), {})
-    what = (
-        f"u16 × 4, cubic, ZSTD-1 at {RESOLUTION:g} m: {known.get('tiles', '?')} tiles of {known.get('tile_edge', '?')}²"
-    )
+    what = f"u8 × 3, bilinear, DEFLATE-6 at {RESOLUTION:g} m: {known.get('tiles', '?')} tiles of {known.get('tile_edge', '?')}²"
     return f"{what}. The wall time is that of the whole command.\n\n" + table(
         ("workers", "wall s", "CPU s", "peak MB"), rows
     )

@@ -17,9 +17,6 @@ from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
 from cutline.signals import undisturbed
 
-_AHEAD = 2
-"""Tiles handed to a worker: the one it is at, and the next, so that it need not wait for us"""
-
 
 def rendered(
     plan: ExportPlan, folder: Path, todo: Sequence[int], workers: int
@@ -32,8 +29,7 @@ def rendered(
     with _started(plan, folder, len(queues)) as pools:
         crew = Crew(plan, pools, queues)
         for at in range(len(queues)):
-            for _ in range(_AHEAD):
-                crew.give(at)
+            crew.give(at)
         while crew.pending:
             for future in wait(crew.pending, return_when=FIRST_COMPLETED).done:
                 index, at = crew.pending.pop(future)
@@ -59,10 +55,12 @@ class Crew:
         """What is being done: which tile, by which worker"""
 
     def give(self, at: int) -> None:
-        """A worker its next tile; or, when it has nothing at all to do, the last one of who has most."""
+        """An idle worker its next tile, and when it has none left the last one of who has most.
+
+        Never one more than it is at: nobody else could take what waits behind that.
+        """
         own, fullest = self._queues[at], max(self._queues, key=len)
-        busy = any(other == at for _, other in self.pending.values())
-        if not own and (busy or not fullest):  # nobody could take what waits behind another tile
+        if not fullest:
             return
         index = own.popleft() if own else fullest.pop()
         tile = self._plan.tiles[index]
