@@ -42,7 +42,6 @@ def text(result: dict[str, Any]) -> str:
         )
         rows.append([count, *cells])
     known: dict[str, Any] = next((plain["report"] for plain in result.values() if plain["report"]), {})
-    what = f"u8 × 3, bilinear, DEFLATE-6 at {RESOLUTION:g} m: {known.get('tiles', '?')} tiles of {known.get('tile_edge', '?')}²"
-    return f"{what}. The wall time is that of the whole command.\n\n" + table(
-        ("workers", "wall s", "CPU s", "peak MB"), rows
-    )
+    tiles = f"{known.get('tiles', '?')} tiles of {known.get('tile_edge', '?')}²"
+    what = f"u8 × 3, bilinear, DEFLATE-6 at {RESOLUTION:g} m: {tiles}. The wall time is that of the whole command."
+    return f"{what}\n\n" + table(("workers", "wall s", "CPU s", "peak MB"), rows)
