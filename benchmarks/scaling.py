@@ -12,7 +12,7 @@ from benchmarks.scenes import Scenes
 from benchmarks.targets import Target, table
 from benchmarks.turns import Figures, in_turns
 
-RESOLUTION = 3.0
+RESOLUTION = 4.0
 WORKERS = (1, 2)
 WANTED = 1.85
 

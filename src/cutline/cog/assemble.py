@@ -5,8 +5,8 @@ Memory is bounded by one tile and 12 bytes a block, whatever the export's size.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from blake3 import blake3
@@ -98,10 +98,14 @@ def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Wor
     digest = blake3()
     aside = out.with_name(f".{out.name}.part")
     try:
-        with aside.open("wb") as file:
-            for piece in itertools.chain([header], _pieces(segments, workspace)):
-                file.write(piece)
+        with aside.open("wb") as file, ThreadPoolExecutor(1) as writer:
+            writing = writer.submit(file.write, header)
+            digest.update(header)
+            for piece in _pieces(segments, workspace):  # read and checked while the one before is written
                 digest.update(piece)
+                writing.result()
+                writing = writer.submit(file.write, piece)
+            writing.result()
         aside.replace(out)
     except BaseException:
         aside.unlink(missing_ok=True)
