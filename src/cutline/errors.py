@@ -7,9 +7,13 @@
     │ ├ InvalidScene        imagery that cannot be placed or used, with the reason
     │ ├ UnsupportedCRS      a coordinate reference system we cannot use
     │ ├ TooLarge            over a limit, which one and by how much
-    │ └ Conflict            another run is at the same place; it has to end first
+    │ └ Conflict            something else is going on there, which has to end first
+    ├ AccessDenied          who asks may not
+    ├ NotFound              there is no such thing, or none that the asker may know of
+    ├ RateLimited           over a quota: which one, and when there is room again
     ├ TransientError        may well succeed when tried again
     │ └ SourceUnavailable   a scene could not be read: which tile, which scene, why
+    ├ DeliveryRejected      a target did not take the result; the result itself is kept
     ├ StorageError          the place to write to is full, read-only or gone
     └ InternalError         a broken invariant of ours
       └ IncompleteExport    a block or a tile without its bytes
@@ -66,12 +70,28 @@ class Conflict(InvalidRequest):
     code = "conflict"
 
 
+class AccessDenied(CutlineError):
+    code = "access-denied"
+
+
+class NotFound(CutlineError):
+    code = "not-found"
+
+
+class RateLimited(CutlineError):
+    code = "rate-limited"
+
+
 class TransientError(CutlineError):
     code = "transient-error"
 
 
 class SourceUnavailable(TransientError):
     code = "source-unavailable"
+
+
+class DeliveryRejected(CutlineError):
+    code = "delivery-rejected"
 
 
 class StorageError(CutlineError):
@@ -84,3 +104,10 @@ class InternalError(CutlineError):
 
 class IncompleteExport(InternalError):
     code = "incomplete-export"
+
+
+FAMILIES = frozenset(
+    {InvalidRequest, AccessDenied, NotFound, Conflict, RateLimited}
+    | {TransientError, DeliveryRejected, StorageError, InternalError, CutlineError}
+)
+"""As which an error leaves a step of the service: the names that the state machine retries and catches"""

@@ -28,6 +28,38 @@ class Settings(Model):
     and metadata services are never asked."""
 
 
+class Limits(Model):
+    """What one user may take. Checked before the first tile is rendered."""
+
+    pixels_a_month: int = 100_000_000_000
+    exports_at_once: int = 25
+    pixels_an_export: int = 20_000_000_000
+    aoi_vertices: int = 100_000
+
+
+class ServiceSettings(Model):
+    """What the deployment decides: where the service keeps things, and what it allows."""
+
+    table: str
+    work_bucket: str
+    exports_bucket: str
+    inbox_bucket: str = ""
+    audit_bucket: str = ""
+    state_machine: str = ""
+    """ARN"""
+    user_pool: str = ""
+    """Id"""
+    client_id: str = ""
+    """Of the console and the command line"""
+    sender: str = ""
+    """The address that mail comes from"""
+    url: str = ""
+    """Of the API, as its users see it; no slash at the end"""
+    source_hosts: tuple[str, ...] = ()
+    """Where scenes may come from: a host, ``*.example.org``, ``s3://bucket`` or ``s3://bucket/prefix/``; ``*``: any"""
+    limits: Limits = Limits()
+
+
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings as the environment has them now."""
     env = os.environ if environ is None else environ
@@ -37,6 +69,16 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
         s3_requester_pays=env.get("AWS_REQUEST_PAYER", "").lower() == "requester",
         private_hosts=_flag(env, "CUTLINE_PRIVATE_HOSTS"),
     )
+
+
+def service(environ: Mapping[str, str] | None = None) -> ServiceSettings:
+    """The settings of the service as the environment has them now. Raises pydantic's ValidationError without a table or
+    buckets."""
+    env = os.environ if environ is None else environ
+    known = {name: value for name in ServiceSettings.model_fields if (value := env.get(f"CUTLINE_{name.upper()}"))}
+    hosts = tuple(host.strip() for host in known.pop("source_hosts", "").split(",") if host.strip())
+    limits = Limits.model_validate_json(known.pop("limits", "{}"))
+    return ServiceSettings.model_validate({**known, "source_hosts": hosts, "limits": limits})
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -1,0 +1,133 @@
+"""What is kept of an export while it runs and afterwards: its record, and those of its tiles, deliveries and events.
+
+An export's status moves forward only::
+
+    PENDING ─> SUBMITTED ─> RENDERING ─> DELIVERING ─> SUCCESS
+       │           │            │             │
+       └───────────┴────────────┴─────────────┴──────> ERROR, CANCELLED ── retry ──> PENDING of the next attempt
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from cutline.models.base import Model
+
+Status = Literal["PENDING", "SUBMITTED", "RENDERING", "DELIVERING", "SUCCESS", "ERROR", "CANCELLED"]
+RUNNING: tuple[Status, ...] = ("PENDING", "SUBMITTED", "RENDERING", "DELIVERING")
+"""In the order in which they follow each other"""
+ENDED: tuple[Status, ...] = ("SUCCESS", "ERROR", "CANCELLED")
+
+TileState = Literal["done", "empty", "failed"]
+DeliveryState = Literal["pending", "running", "done", "failed"]
+
+
+class Failure(Model):
+    """Why something did not come about."""
+
+    code: str
+    """Stable, as an error's (errors.py)"""
+    message: str
+    """One sentence, with the tile and the scene where there is one"""
+    pointer: str | None = None
+
+
+class Result(Model):
+    """The finished COG."""
+
+    cog_href: str
+    """``s3://`` address; users get a link that redirects there"""
+    item_href: str
+    etag: str
+    nbytes: int
+    crc64nvme: str
+    """Base64, as S3 gives the checksum of a full object"""
+    segments_sha256: str
+    """Hexadecimal, over the header and the ordered CRCs of the segments"""
+
+
+class ExportRecord(Model):
+    """One export, and its latest attempt."""
+
+    export_id: str
+    attempt: int = Field(ge=1)
+    owner: str
+    """The ``sub`` of the user's token"""
+    name: str
+    """What the file is called, without suffix"""
+    status: Status
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    request_href: str
+    """What was asked for, as it was sent (models/api.py): an area may be larger than a record"""
+    pixels: int | None = None
+    """Inside the area; known once it is planned, and reserved in the owner's quota until it fails"""
+    tiles: int | None = None
+    """Planned"""
+    reserved: bool = False
+    """It counts among the owner's running exports"""
+    billed_ms: int = 0
+    """Lambda time of its tiles so far"""
+    result: Result | None = None
+    error: Failure | None = None
+    origin: str | None = None
+    """The upload that started it, where no person did"""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def execution_name(self) -> str:
+        return f"{self.export_id}-{self.attempt}"
+
+
+class TileRecord(Model):
+    """One tile of an attempt."""
+
+    row: int
+    col: int
+    attempt: int
+    state: TileState
+    key: str
+    at: AwareDatetime
+    billed_ms: int = 0
+    reused: bool = False
+    """An earlier attempt, or another export, had rendered it"""
+    error: Failure | None = None
+
+
+class DeliveryRecord(Model):
+    """One target of an export."""
+
+    delivery_id: str
+    kind: str
+    state: DeliveryState
+    attempt: int
+    uri: str | None = None
+    nbytes: int | None = None
+    checksum: str | None = None
+    at: AwareDatetime | None = None
+    error: Failure | None = None
+
+
+class Event(Model):
+    """Who did what to an export; the rest of its story is in the execution's history."""
+
+    at: AwareDatetime
+    what: str
+    """submitted, planned, cancelled, retried, downloaded, …"""
+    by: str
+    """A user's sub, or the function that did it"""
+    attempt: int
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+def now() -> dt.datetime:
+    """In UTC, to the millisecond: what is stored sorts as text."""
+    instant = dt.datetime.now(dt.UTC)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

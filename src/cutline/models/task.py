@@ -1,0 +1,71 @@
+"""What travels between the states of an execution: ids and hrefs, never pixels or geometry. See statemachine/."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cutline.models.base import Model
+
+
+class ExportTask(Model):
+    """To plan and to notify: one attempt of one export."""
+
+    export_id: str
+    attempt: int
+
+
+class ObjectPlace(Model):
+    """An S3 object, as the ItemReader wants it."""
+
+    bucket: str
+    key: str
+
+
+class Planned(Model):
+    """An attempt has its plan."""
+
+    plan_href: str
+    tasks: ObjectPlace
+    """A JSON array of ``{"tiles": [index, …]}``, the items of the map"""
+    tiles: int
+    deliveries: tuple[str, ...]
+    """Ids"""
+
+
+class TileTask(ExportTask):
+    """To render: some tiles of a plan."""
+
+    plan_href: str
+    tiles: tuple[int, ...] = Field(min_length=1)
+    """Indices into the plan's"""
+
+
+class Progressed(Model):
+    """An invocation ended; where it is not ``done``, it ran out of time and the next goes on."""
+
+    done: bool
+
+
+class AssembleTask(ExportTask):
+    """To join what was rendered."""
+
+    plan_href: str
+
+
+class Assembled(Model):
+    """The COG is there."""
+
+    cog_href: str
+    item_href: str
+    nbytes: int
+
+
+class DeliveryTask(ExportTask):
+    """To bring the COG to one target."""
+
+    delivery_id: str
+    cog_href: str
+
+
+class Delivered(Progressed):
+    delivered: bool
