@@ -15,7 +15,6 @@ _CONFIG = Config(
     read_timeout=60,
     retries={"mode": "standard", "max_attempts": 6},
     max_pool_connections=64,
-    signature_version="s3v4",  # presigning would fall back to SigV2 else
 )
 
 
@@ -26,7 +25,10 @@ def client(service: str) -> Any:
 
 @functools.lru_cache(maxsize=32)
 def _client(service: str, s3_endpoint: str | None) -> Any:
+    session: Any = boto3  # its types want a literal name of a service
     if service != "s3":
-        return boto3.client(service, config=_CONFIG.merge(Config(signature_version=None)))
-    style = {"addressing_style": "path" if s3_endpoint else "virtual"}
-    return boto3.client("s3", endpoint_url=s3_endpoint, config=_CONFIG.merge(Config(s3=style)))
+        return session.client(service, config=_CONFIG)
+    how = Config(  # without a version, presigning falls back to SigV2
+        signature_version="s3v4", s3={"addressing_style": "path" if s3_endpoint else "virtual"}
+    )
+    return session.client("s3", endpoint_url=s3_endpoint, config=_CONFIG.merge(how))

@@ -96,7 +96,8 @@ class Records:
         kept = {name: value for name, value in changes.items() if value is not None}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
         expression += " REMOVE " + ", ".join(f"#{name}" for name in gone) if gone else ""
-        condition, values = "attribute_exists(pk) AND attempt = :_attempt", {"_attempt": record.attempt}
+        condition = "attribute_exists(pk) AND attempt = :_attempt"
+        values: dict[str, Any] = {"_attempt": record.attempt}
         names = {f"#{name}": name for name in changes}
         if earlier is not None:
             condition += " AND #status IN (" + ", ".join(f":_{status}" for status in earlier) + ")"
@@ -188,7 +189,7 @@ class Records:
             )
             count += answer["Count"]
             if not (start := answer.get("LastEvaluatedKey")):
-                return count
+                return int(count)
 
     def failures(self, export_id: str, attempt: int) -> Iterator[tuple[str, Failure]]:
         """What children of the map could not do: (family of the error, why)."""
