@@ -1,0 +1,118 @@
+"""The service's table and buckets, by moto: ``aws`` in this process (fast), ``aws_server`` on loopback, where GDAL too
+can read. Both yield the service's settings, which are in the environment as well. tests/conftest.py makes them known.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cutline.settings import ServiceSettings, service
+
+REGION = "us-east-1"
+ENVIRON = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "CUTLINE_TABLE": "cutline-test",
+    "CUTLINE_WORK_BUCKET": "cutline-test-work",
+    "CUTLINE_EXPORTS_BUCKET": "cutline-test-exports",
+    "CUTLINE_INBOX_BUCKET": "cutline-test-inbox",
+    "CUTLINE_AUDIT_BUCKET": "cutline-test-audit",
+    "CUTLINE_URL": "https://api.example.org",
+    "CUTLINE_SOURCE_HOSTS": "s3://scenes,*.example.org",
+}
+SCENES = "scenes"
+"""A bucket for imagery, from which exports may read"""
+
+
+def make_resources(now: ServiceSettings) -> None:
+    """The table with its indexes, the service's four buckets and the one for ``SCENES``."""
+    from cutline.store.clients import client
+
+    keys = ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
+    client("dynamodb").create_table(
+        TableName=now.table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=_key_schema("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": _key_schema(f"{index}pk", f"{index}sk"),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index in ("gsi1", "gsi2")
+        ],
+    )
+    for bucket in (now.work_bucket, now.exports_bucket, now.inbox_bucket, now.audit_bucket, SCENES):
+        client("s3").create_bucket(Bucket=bucket)
+
+
+def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
+    """In this process."""
+    import moto
+
+    _surround(monkeypatch)
+    with moto.mock_aws():
+        _forget_clients()
+        make_resources(service())
+        yield service()
+    _forget_clients()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """moto, on loopback, once for all tests of this process."""
+    environ = {**os.environ, **ENVIRON}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.moto_server"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=Path(__file__).parents[2],
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.kill()
+
+
+@pytest.fixture
+def aws_server(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
+    """On loopback, for tests that render: seen by GDAL and by other processes."""
+    _surround(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()  # noqa: S310
+    _forget_clients()
+    make_resources(service())
+    yield service()
+    _forget_clients()
+
+
+def _surround(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "CUTLINE_"))]:
+        monkeypatch.delenv(name)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+
+
+def _forget_clients() -> None:
+    """Clients keep the endpoint and the credentials that they were made with."""
+    import boto3
+
+    from cutline.store import clients, s3
+
+    boto3.DEFAULT_SESSION = None
+    clients._client.cache_clear()
+    s3._client.cache_clear()
