@@ -64,13 +64,19 @@ class ExportRecord(Model):
     request_href: str
     """What was asked for, as it was sent (models/api.py): an area may be larger than a record"""
     pixels: int | None = None
-    """Inside the area; known once it is planned, and reserved in the owner's quota until it fails"""
+    """Inside the area; known once it is planned"""
     tiles: int | None = None
     """Planned"""
-    reserved: bool = False
-    """It counts among the owner's running exports"""
     billed_ms: int = 0
-    """Lambda time of its tiles so far"""
+    """Lambda time of the attempt's tiles so far"""
+    max_cost: float | None = None
+    """US dollars: no new tile begins once the attempt's billed time costs as much"""
+    notify: bool = False
+    """Its end is told to the owner by mail"""
+    notified: int = 0
+    """The attempt whose end was told last; 0: none"""
+    idempotency: tuple[str, ...] = ()
+    """Partition keys of the IDEM# items that lead here"""
     result: Result | None = None
     error: Failure | None = None
     origin: str | None = None

@@ -1,4 +1,12 @@
-"""What a user may take, reserved before it is taken and given back when it was not: one conditional write each."""
+"""What a user may take: reserved before it is taken, given back when it was not, kept when it was.
+
+Each of a user's two accounts is one item: a total, and beside it one attribute for each attempt that still holds a part
+of it. So every step is a single conditional write, which DynamoDB does wholly or not at all, and doing it again changes
+nothing: no transaction, which would fail wherever two of the user's exports begin at once.
+
+    QUOTA#sub        / RUNNING   {total, held#{export}-{attempt}: 1, …}         exports at once
+    QUOTA#sub#yyyymm / META      {total, held#{export}-{attempt}: pixels, …}    pixels a month
+"""
 
 from __future__ import annotations
 
@@ -11,135 +19,90 @@ from cutline.errors import RateLimited
 from cutline.models.record import ExportRecord
 from cutline.settings import Limits
 from cutline.store.clients import client
-from cutline.store.items import plain, typed
-from cutline.store.records import REFUSED, export_key
+from cutline.store.items import Item, plain, typed
+
+REFUSED = "ConditionalCheckFailedException"
 
 
 class Quotas:
-    """Counters beside the exports: QUOTA#sub / RUNNING (exports), QUOTA#sub#yyyymm / META (pixels)."""
+    """The accounts of all users, in the exports' table."""
 
     def __init__(self, table: str, limits: Limits) -> None:
         self._table, self._limits, self._db = table, limits, client("dynamodb")
 
     def reserve_export(self, record: ExportRecord) -> None:
-        """Count ``record`` among its owner's running exports, once. Raises RateLimited where those are too many."""
+        """Count this attempt among its owner's running exports, once. Raises RateLimited where those are too many."""
         limit = self._limits.exports_at_once
-        self._reserve(
-            record,
-            flag="reserved",
-            value=True,
-            key=_running(record.owner),
-            counter="exports",
-            amount=1,
-            limit=limit,
-            refused=f"{limit} exports are running already, which is all that run at once; wait for one to end",
-        )
+        refused = f"{limit} exports are running already, which is all that run at once; wait for one to end"
+        self._reserve(_running(record.owner), record, 1, limit, refused)
 
     def reserve_pixels(self, record: ExportRecord, pixels: int) -> None:
         """Count ``pixels`` in the owner's month, once for an attempt. Raises RateLimited beyond the month's."""
         limit = self._limits.pixels_a_month
-        self._reserve(
-            record,
-            flag="pixels_reserved",
-            value=pixels,
-            key=_month(record),
-            counter="pixels",
-            amount=pixels,
-            limit=limit,
-            refused=f"{pixels:,} pixels are more than what is left of this month's {limit:,}",
-        )
+        refused = f"{pixels:,} pixels are more than what is left of this month's {limit:,}"
+        self._reserve(_month(record.owner, record.created_at), record, pixels, limit, refused)
 
     def release(self, record: ExportRecord, *, pixels: bool) -> None:
-        """The export has ended; its ``pixels`` too are given back where they were not rendered. Again does nothing."""
-        self._give_back(record, "reserved", _running(record.owner), "exports")
-        if pixels:
-            self._give_back(record, "pixels_reserved", _month(record), "pixels")
+        """This attempt has ended. Its ``pixels`` are given back too, or else count for good. Again does nothing."""
+        self._release(_running(record.owner), record, give_back=True)
+        self._release(_month(record.owner, record.created_at), record, give_back=pixels)
 
     def used(self, owner: str) -> dict[str, int]:
-        """exports running, pixels this month."""
-        running = self._get(_running(owner)).get("exports", 0)
-        month = self._get({"pk": f"QUOTA#{owner}#{dt.datetime.now(dt.UTC):%Y%m}", "sk": "META"}).get("pixels", 0)
-        return {"exports_running": running, "pixels_this_month": month}
+        """exports_running, and pixels_this_month."""
+        running, month = self._get(_running(owner)), self._get(_month(owner, dt.datetime.now(dt.UTC)))
+        return {"exports_running": running.get("total", 0), "pixels_this_month": month.get("total", 0)}
 
-    def _reserve(
-        self,
-        record: ExportRecord,
-        *,
-        flag: str,
-        value: Any,
-        key: dict[str, str],
-        counter: str,
-        amount: int,
-        limit: int,
-        refused: str,
-    ) -> None:
-        count = {
-            "TableName": self._table,
-            "Key": typed(key),
-            "UpdateExpression": "ADD #counter :amount",
-            "ConditionExpression": "attribute_not_exists(#counter) OR #counter <= :room",
-            "ExpressionAttributeNames": {"#counter": counter},
-            "ExpressionAttributeValues": typed({":amount": amount, ":room": limit - amount}),
-        }
+    def _reserve(self, key: Item, record: ExportRecord, amount: int, limit: int, refused: str) -> None:
         if amount > limit:
             raise RateLimited(refused)
-        mark = {
-            "TableName": self._table,
-            "Key": export_key(record.export_id),
-            "UpdateExpression": "SET #flag = :value",
-            "ConditionExpression": "attempt = :attempt AND (attribute_not_exists(#flag) OR #flag = :none)",
-            "ExpressionAttributeNames": {"#flag": flag},
-            "ExpressionAttributeValues": typed(
-                {":value": value, ":attempt": record.attempt, ":none": False if value is True else 0}
-            ),
-        }
         try:
-            self._db.transact_write_items(TransactItems=[{"Update": count}, {"Update": mark}])
+            self._db.update_item(
+                TableName=self._table,
+                Key=key,
+                UpdateExpression="SET #held = :amount ADD #total :amount",
+                ConditionExpression="attribute_not_exists(#held) AND (attribute_not_exists(#total) OR #total <= :room)",
+                ExpressionAttributeNames={"#held": _held(record), "#total": "total"},
+                ExpressionAttributeValues=typed({":amount": amount, ":room": limit - amount}),
+            )
         except ClientError as error:
-            reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
-            if reasons and reasons[1] == "ConditionalCheckFailed":  # counted before, by who ran this first
-                return
-            if reasons and reasons[0] == "ConditionalCheckFailed":
+            if error.response["Error"]["Code"] != REFUSED:
+                raise
+            if _held(record) not in self._get(key):  # else it is counted: this ran before
                 raise RateLimited(refused) from error
-            raise
 
-    def _give_back(self, record: ExportRecord, flag: str, key: dict[str, str], counter: str) -> None:
-        item = self._db.get_item(TableName=self._table, Key=export_key(record.export_id), ConsistentRead=True)
-        value = plain(item.get("Item", {})).get(flag)
-        if not value:
+    def _release(self, key: Item, record: ExportRecord, *, give_back: bool) -> None:
+        amount = self._get(key).get(_held(record))
+        if amount is None:
             return
-        uncount = {
-            "TableName": self._table,
-            "Key": typed(key),
-            "UpdateExpression": "ADD #counter :amount",
-            "ExpressionAttributeNames": {"#counter": counter},
-            "ExpressionAttributeValues": typed({":amount": -int(value)}),
-        }
-        unmark = {
-            "TableName": self._table,
-            "Key": export_key(record.export_id),
-            "UpdateExpression": "REMOVE #flag",
-            "ConditionExpression": "#flag = :value",
-            "ExpressionAttributeNames": {"#flag": flag},
-            "ExpressionAttributeValues": typed({":value": value}),
-        }
+        names, values = {"#held": _held(record)}, {":amount": amount}
+        if give_back:
+            names["#total"] = "total"
+            values[":less"] = -amount
         try:
-            self._db.transact_write_items(TransactItems=[{"Update": uncount}, {"Update": unmark}])
+            self._db.update_item(
+                TableName=self._table,
+                Key=key,
+                UpdateExpression="REMOVE #held" + (" ADD #total :less" if give_back else ""),
+                ConditionExpression="#held = :amount",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=typed(values),
+            )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
-                raise
-            reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
-            if "ConditionalCheckFailed" not in reasons and REFUSED not in reasons:
+            if error.response["Error"]["Code"] != REFUSED:  # refused: another was here between reading and writing
                 raise
 
-    def _get(self, key: dict[str, str]) -> dict[str, Any]:
-        return plain(self._db.get_item(TableName=self._table, Key=typed(key)).get("Item", {}))
+    def _get(self, key: Item) -> dict[str, Any]:
+        return plain(self._db.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
 
 
-def _running(owner: str) -> dict[str, str]:
-    return {"pk": f"QUOTA#{owner}", "sk": "RUNNING"}
+def _held(record: ExportRecord) -> str:
+    return f"held#{record.execution_name}"
 
 
-def _month(record: ExportRecord) -> dict[str, str]:
-    """The month in which it was asked for, so that it is given back where it was taken."""
-    return {"pk": f"QUOTA#{record.owner}#{record.created_at:%Y%m}", "sk": "META"}
+def _running(owner: str) -> Item:
+    return typed({"pk": f"QUOTA#{owner}", "sk": "RUNNING"})
+
+
+def _month(owner: str, at: dt.datetime) -> Item:
+    """An export counts in the month in which it was asked for, so that it is given back where it was taken."""
+    return typed({"pk": f"QUOTA#{owner}#{at:%Y%m}", "sk": "META"})

@@ -9,7 +9,6 @@ One partition an export; what a person may ask for in one question is one query:
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cutline.errors import Conflict, InvalidRequest, NotFound
+from cutline.errors import Conflict, NotFound
 from cutline.models.record import (
     RUNNING,
     DeliveryRecord,
@@ -30,6 +29,7 @@ from cutline.models.record import (
 )
 from cutline.store.clients import client
 from cutline.store.items import Item, item_of, model_of, plain, typed
+from cutline.store.pages import cursor_of, start_of
 
 META = "META"
 REFUSED = "ConditionalCheckFailedException"
@@ -120,6 +120,14 @@ class Records:
             raise
         return _record(answer["Attributes"])
 
+    def begin_again(self, record: ExportRecord) -> ExportRecord:
+        """The next attempt of an export that came to nothing; a COG that is already made stays. Raises Conflict where
+        it has not ended so, or the next attempt has begun."""
+        fresh = {"error": None, "billed_ms": 0}
+        return self._update(
+            record, {**fresh, "attempt": record.attempt + 1, "status": "PENDING"}, ("ERROR", "CANCELLED")
+        )
+
     def add_billed(self, record: ExportRecord, milliseconds: int) -> int:
         """Count Lambda time; returns all so far."""
         answer = self._db.update_item(
@@ -133,16 +141,38 @@ class Records:
         return int(plain(answer["Attributes"])["billed_ms"])
 
     def delete(self, export_id: str) -> None:
-        """The export and all that is kept of it in the table."""
+        """The export and all that is kept of it in the table; its record goes last, so that one can try again."""
         for item in self._query(f"EXPORT#{export_id}", "", ProjectionExpression="pk, sk"):
-            self._db.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
+            if item["sk"]["S"] != META:
+                self._db.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
+        self._db.delete_item(TableName=self.table, Key=export_key(export_id))
+
+    def forget_request(self, idempotency: str) -> None:
+        """The request with this partition key starts an export of its own from now on."""
+        self._db.delete_item(TableName=self.table, Key=typed({"pk": idempotency, "sk": META}))
+
+    def mark_notified(self, record: ExportRecord) -> bool:
+        """Whether the end of this attempt is still to be told; from now on it is not."""
+        try:
+            self._db.update_item(
+                TableName=self.table,
+                Key=export_key(record.export_id),
+                UpdateExpression="SET notified = :attempt",
+                ConditionExpression="attempt = :attempt AND (attribute_not_exists(notified) OR notified < :attempt)",
+                ExpressionAttributeValues=typed({":attempt": record.attempt}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != REFUSED:
+                raise
+            return False
+        return True
 
     def of_owner(
         self, owner: str, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[ExportRecord], str | None]:
         """The owner's exports, newest first, and where to go on. Raises InvalidRequest for a cursor that is none."""
         found: list[ExportRecord] = []
-        start = _from_cursor(cursor, owner)
+        start = start_of(cursor, f"OWNER#{owner}")
         while True:
             answer = self._db.query(
                 TableName=self.table,
@@ -157,7 +187,7 @@ class Records:
             found += [record for record in records if status in (None, record.status)]
             start = answer.get("LastEvaluatedKey")
             if not start or len(found) >= limit:
-                return found, _cursor(start)
+                return found, cursor_of(start)
 
     # Its parts -------------------------------------------------------------------------------------------------
 
@@ -194,8 +224,8 @@ class Records:
     def failures(self, export_id: str, attempt: int) -> Iterator[tuple[str, Failure]]:
         """What children of the map could not do: (family of the error, why)."""
         for item in self._query(f"EXPORT#{export_id}", f"FAILURE#{attempt}#"):
-            attributes = plain(item)
-            yield attributes["error"], failure_of(attributes["error"], attributes["cause"])
+            error = json.loads(plain(item)["error"])
+            yield error["Error"], failure_of(error["Error"], error.get("Cause", ""))
 
     def put_delivery(self, export_id: str, delivery: DeliveryRecord) -> None:
         keys = {"pk": f"EXPORT#{export_id}", "sk": f"DELIVERY#{delivery.delivery_id}"}
@@ -226,32 +256,43 @@ class Records:
 
 def failure_of(error: str, cause: str) -> Failure:
     """What Step Functions knows of an error (its name, and a Lambda's answer as JSON), as people are told it."""
-    try:
-        told = json.loads(json.loads(cause)["errorMessage"])
+    told = _object(_object(cause).get("errorMessage", cause))
+    if "code" in told and "message" in told:
         return Failure(code=told["code"], message=told["message"], pointer=told.get("pointer"))
-    except (ValueError, KeyError, TypeError):
-        pass
-    try:
-        told = json.loads(cause)
-        return Failure(code=told["code"], message=told["message"])
-    except (ValueError, KeyError, TypeError):
-        return Failure(
-            code=_DIED.get(error, ("internal-error", ""))[0], message=_DIED.get(error, ("", cause))[1] or error
-        )
+    if error in _DIED:
+        code, message = _DIED[error]
+        return Failure(code=code, message=message)
+    return Failure(code="internal-error", message=f"a step failed with {error}; retry goes on from the finished tiles")
 
 
+_AGAIN = "retry goes on from the finished tiles"
+_LATE = ("timed-out", f"a step took longer than it may; {_AGAIN}")
+_KILLED = ("worker-died", f"a step died, perhaps for lack of memory; {_AGAIN}")
 _DIED = {
     # What ends a Lambda without a word of its own -> code, message
-    "States.Timeout": ("timed-out", "a step took longer than it may; retry goes on from the finished tiles"),
-    "Sandbox.Timedout": ("timed-out", "a step took longer than it may; retry goes on from the finished tiles"),
-    "Lambda.Unknown": ("worker-died", "a step died, perhaps for lack of memory; retry goes on from the finished tiles"),
+    "States.Timeout": _LATE,
+    "Sandbox.Timedout": _LATE,
+    "Lambda.Unknown": _KILLED,
+    "Runtime.ExitError": _KILLED,
+    "Runtime.OutOfMemory": _KILLED,
+    "Lambda.TooManyRequestsException": ("throttled", f"AWS had no room for this step for minutes; {_AGAIN}"),
 }
+
+
+def _object(text: Any) -> dict[str, Any]:
+    """The JSON object that ``text`` is, or {}."""
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _record(item: Item) -> ExportRecord:
     attributes = plain(item)
-    if isinstance(attributes.get("error"), str):  # as MarkError writes it, which knows no JSON
-        attributes["error"] = failure_of(attributes["error"], attributes.get("cause", "")).model_dump()
+    if isinstance(attributes.get("error"), str):  # as MarkError writes it, which can only copy what was caught
+        error = json.loads(attributes["error"])
+        attributes["error"] = failure_of(error["Error"], error.get("Cause", "")).model_dump()
     return ExportRecord.model_validate(
         {key: value for key, value in attributes.items() if key in ExportRecord.model_fields}
     )
@@ -263,24 +304,6 @@ def _instant(record: ExportRecord) -> str:
 
 def _json(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-
-
-def _cursor(start: Item | None) -> str | None:
-    if not start:
-        return None
-    place = plain(start)
-    return base64.urlsafe_b64encode(json.dumps([place["pk"], place["gsi1sk"]]).encode()).decode().rstrip("=")
-
-
-def _from_cursor(cursor: str | None, owner: str) -> Item | None:
-    """The owner is not taken from the cursor: who sends another's sees nothing of them."""
-    if not cursor:
-        return None
-    try:
-        pk, gsi1sk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return typed({"pk": str(pk), "sk": META, "gsi1pk": f"OWNER#{owner}", "gsi1sk": str(gsi1sk)})
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor") from error
 
 
 def _told(error: ClientError, refused: str) -> Exception:

@@ -1,0 +1,63 @@
+"""An attempt has ended: what it held is given back, and what it left half-made is removed. All of it may be done twice.
+
+Records of newer attempts are not touched: an attempt's end may become known after the next has begun.
+"""
+
+from __future__ import annotations
+
+from cutline.models.record import ExportRecord, Failure, now
+from cutline.settings import service
+from cutline.store.bucket import Bucket
+from cutline.store.quotas import Quotas
+from cutline.store.records import Records
+
+REQUEST = "request.json"
+"""What was asked for, beside the COG: a retry reads it again"""
+
+
+def files_of(record: ExportRecord) -> str:
+    """The prefix of all that the exports bucket has of an export."""
+    return f"{record.owner}/{record.export_id}/"
+
+
+def plans_of(record: ExportRecord) -> str:
+    """The prefix of the plans of all attempts, in the work bucket. Segments lie elsewhere: they are shared."""
+    return f"exports/{record.export_id}/"
+
+
+def settle(record: ExportRecord) -> None:
+    """Bring an ended export in order. ``record`` is of the attempt that ended."""
+    settings = service()
+    release(record)
+    known = Records(settings.table).get(record.export_id)
+    if (known.attempt, known.status) != (record.attempt, record.status):
+        return
+    Bucket(settings.exports_bucket).abort_uploads(files_of(record))
+    _complete_deliveries(record)
+    if record.status == "CANCELLED":
+        _remove_results(known)
+
+
+def release(record: ExportRecord) -> None:
+    """Give back what an attempt held of its owner's quotas; pixels of an export that succeeded count for good."""
+    settings = service()
+    Quotas(settings.table, settings.limits).release(record, pixels=record.status != "SUCCESS")
+
+
+def _complete_deliveries(record: ExportRecord) -> None:
+    """A delivery that was under way when the attempt ended will not arrive any more."""
+    records = Records(service().table)
+    gone = record.error or Failure(code="cancelled", message="the export was cancelled before this delivery arrived")
+    for delivery in records.deliveries(record.export_id):
+        if delivery.attempt == record.attempt and delivery.state in ("pending", "running"):
+            failed = {"state": "failed", "error": delivery.error or gone, "at": now()}
+            records.put_delivery(record.export_id, delivery.model_copy(update=failed))
+
+
+def _remove_results(record: ExportRecord) -> None:
+    """What a cancelled export made: its plan, and its COG even where that is whole. Segments stay for a retry."""
+    settings = service()
+    if record.result is not None:
+        Records(settings.table).move(record, record.status, earlier=("CANCELLED",), result=None)
+    Bucket(settings.exports_bucket).remove_under(files_of(record), keep=frozenset({files_of(record) + REQUEST}))
+    Bucket(settings.work_bucket).remove_under(f"{plans_of(record)}{record.attempt}/")

@@ -1,0 +1,61 @@
+"""Executions of the state machine: one for each attempt of an export, named ``{export_id}-{attempt}``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from cutline.models.record import ExportRecord
+from cutline.store.clients import client
+
+
+class Executions:
+    """Those of one state machine."""
+
+    def __init__(self, state_machine: str) -> None:
+        self._machine, self._api = state_machine, client("stepfunctions")
+
+    def arn(self, record: ExportRecord) -> str:
+        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{record.execution_name}"
+
+    def start(self, record: ExportRecord) -> None:
+        """Start the record's attempt. Again does nothing."""
+        task = {"export_id": record.export_id, "attempt": record.attempt}
+        try:
+            self._api.start_execution(stateMachineArn=self._machine, name=record.execution_name, input=json.dumps(task))
+        except self._api.exceptions.ExecutionAlreadyExists:
+            return
+
+    def stop(self, record: ExportRecord, why: str) -> bool:
+        """Stop the record's attempt; False where it does not run (any more)."""
+        execution = self.describe(self.arn(record))
+        if execution is None or execution["status"] != "RUNNING":
+            return False
+        self._api.stop_execution(executionArn=execution["executionArn"], error="Cancelled", cause=why[:32_000])
+        return True
+
+    def describe(self, arn: str) -> dict[str, Any] | None:
+        """As AWS describes it; None where there is none, or none any more."""
+        try:
+            found: dict[str, Any] = self._api.describe_execution(executionArn=arn)
+        except self._api.exceptions.ExecutionDoesNotExist:
+            return None
+        return found
+
+    def history(self, arn: str) -> Iterator[dict[str, Any]]:
+        """Its events, oldest first; none where there is no such execution."""
+        try:
+            for page in self._api.get_paginator("get_execution_history").paginate(
+                executionArn=arn, PaginationConfig={"PageSize": 1000}
+            ):
+                yield from page["events"]
+        except self._api.exceptions.ExecutionDoesNotExist:
+            return
+
+    def children(self, arn: str) -> Iterator[dict[str, Any]]:
+        """The executions that its distributed maps started, as AWS lists them."""
+        for runs in self._api.get_paginator("list_map_runs").paginate(executionArn=arn):
+            for run in runs["mapRuns"]:
+                for page in self._api.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"]):
+                    yield from page["executions"]
