@@ -9,6 +9,7 @@
     │ ├ TooLarge            over a limit, which one and by how much
     │ └ Conflict            something else is going on there, which has to end first
     ├ AccessDenied          who asks may not
+    │ └ Unauthenticated     nobody knows who asks
     ├ NotFound              there is no such thing, or none that the asker may know of
     ├ RateLimited           over a quota: which one, and when there is room again
     ├ TransientError        may well succeed when tried again
@@ -19,12 +20,13 @@
       └ IncompleteExport    a block or a tile without its bytes
 
 An error's ``code`` is stable, for programs. Its ``pointer`` names the field that is wrong, as a JSON pointer
-into the request (RFC 6901), where there is one.
+into the request (RFC 6901), where there is one. Its ``details`` are more that a program may want to know.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class CutlineError(Exception):
@@ -32,14 +34,15 @@ class CutlineError(Exception):
 
     code: ClassVar[str] = "cutline-error"
 
-    def __init__(self, message: str, *, pointer: str | None = None) -> None:
+    def __init__(self, message: str, *, pointer: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.pointer = pointer
+        self.details = dict(details or {})
 
-    def __reduce__(self) -> tuple[type[CutlineError], tuple[str], dict[str, str | None]]:
+    def __reduce__(self) -> tuple[type[CutlineError], tuple[str], dict[str, Any]]:
         # Keyword-only arguments do not survive the default pickling, and workers send errors home.
-        return type(self), (self.message,), {"pointer": self.pointer}
+        return type(self), (self.message,), {"pointer": self.pointer, "details": self.details}
 
 
 class InvalidRequest(CutlineError):
@@ -72,6 +75,10 @@ class Conflict(InvalidRequest):
 
 class AccessDenied(CutlineError):
     code = "access-denied"
+
+
+class Unauthenticated(AccessDenied):
+    code = "unauthenticated"
 
 
 class NotFound(CutlineError):

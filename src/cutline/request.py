@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from cutline.aoi import read_aoi
+from cutline.aoi import read_geojson
 from cutline.errors import InvalidProcess, InvalidRequest
 from cutline.models.base import GeoJSON
 from cutline.models.grid import Geobox
@@ -103,10 +100,7 @@ def _graph(wanted: Wanted) -> ProcessGraph:
 
 def _checked_area(area: GeoJSON) -> GeoJSON:
     """An area of a graph, by the rules for files, with the same limits."""
-    with tempfile.TemporaryDirectory(prefix="cutline-aoi-") as folder:
-        path = Path(folder, "process.geojson")
-        path.write_text(json.dumps(area))
-        return read_aoi(path).to_geojson()
+    return read_geojson(area).to_geojson()
 
 
 def _agreed(name: str, wanted: Wanted, lowered: Lowered) -> Any:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
 
-from cutline.aoi import dateline, ogr, reference, rules
+from cutline.aoi import dateline, geojson, ogr, reference, rules
 from cutline.aoi.limits import MAX_VERTICES, check
 from cutline.aoi.model import Aoi, AoiReport, Findings, Location, Refusal, refusal
 from cutline.aoi.project import LONLAT, all_to_crs, contiguous, name, parse_crs, to_crs
@@ -22,6 +23,8 @@ from cutline.errors import InvalidGeometry, InvalidRequest, TooLarge, Unsupporte
 
 TOLERANCE = 1e-7
 """Degrees, about a centimetre: how far an edge may be from where the file's CRS has it"""
+
+CheckedAoi = tuple[Aoi | None, AoiReport]
 
 ERRORS: dict[str, type[InvalidRequest]] = {"too-large": TooLarge, "unsupported-crs": UnsupportedCRS}
 """Findings that are not InvalidGeometry when raised"""
@@ -43,10 +46,7 @@ def read_aoi(
     Raises InvalidGeometry, TooLarge or UnsupportedCRS; the message says what is wrong, where, and what would be right.
     """
     aoi, report = check_aoi(path, layer=layer, where=where, crs=crs, repair=repair)
-    if aoi is None:
-        first = next(finding for finding in report.findings if finding.severity == "error")
-        raise ERRORS.get(first.code, InvalidGeometry)(first.message, pointer="/aoi")
-    return aoi
+    return aoi or _refuse(report)
 
 
 def check_aoi(
@@ -56,11 +56,38 @@ def check_aoi(
     where: str | None = None,
     crs: str | None = None,
     repair: bool = False,
-) -> tuple[Aoi | None, AoiReport]:
+) -> CheckedAoi:
     """As read_aoi, but bad content is told in the report's findings, with None for the area, and never raised."""
     reading = _Reading(Path(path), layer, where, crs, repair)
+    return _checked(reading, reading.layer)
+
+
+def check_geojson(document: Any, *, max_vertices: int = MAX_VERTICES, repair: bool = False) -> CheckedAoi:
+    """As check_aoi, for a GeoJSON document by value: a geometry, a Feature or a FeatureCollection."""
+    reading = _Reading(Path(), None, None, None, repair)
+
+    def layer() -> ogr.Layer:
+        check(max_vertices, geojson.count_vertices(document), "vertices")
+        return geojson.read_layer(document)
+
+    return _checked(reading, layer)
+
+
+def read_geojson(document: Any, *, max_vertices: int = MAX_VERTICES, repair: bool = False) -> Aoi:
+    """The area in a GeoJSON document by value. Raises as read_aoi does, with all findings as the error's details."""
+    aoi, report = check_geojson(document, max_vertices=max_vertices, repair=repair)
+    return aoi or _refuse(report)
+
+
+def _refuse(report: AoiReport) -> Never:
+    first = next(finding for finding in report.findings if finding.severity == "error")
+    told = [finding.model_dump(mode="json", exclude_none=True) for finding in report.findings]
+    raise ERRORS.get(first.code, InvalidGeometry)(first.message, pointer="/aoi", details={"findings": told})
+
+
+def _checked(reading: _Reading, layer: Callable[[], ogr.Layer]) -> CheckedAoi:
     try:
-        geometry = reading.run()
+        geometry = reading.run(layer())
     except Refusal as refused:
         return None, reading.report(findings=(*reading.findings, *refused.findings))
     except shapely.GEOSException as error:
@@ -84,8 +111,7 @@ class _Reading:
     def report(self, **more: Any) -> AoiReport:
         return AoiReport(path=str(self.path), **self.known, **more)
 
-    def run(self) -> shapely.MultiPolygon:
-        layer = self._layer()
+    def run(self, layer: ogr.Layer) -> shapely.MultiPolygon:
         self.known |= {"driver": layer.driver, "layer": layer.name, "crs": layer.crs}
         areas = rules.parse(layer.wkb, self.findings, repair=self.repair)
         crs = reference.decide(layer.crs, self.given_crs, areas.bounds, self.findings)
@@ -100,7 +126,7 @@ class _Reading:
         reference.check_area_of_use(crs, merged.bounds, self.findings)
         return merged
 
-    def _layer(self) -> ogr.Layer:
+    def layer(self) -> ogr.Layer:
         with tempfile.TemporaryDirectory(prefix="cutline-aoi-") as directory:
             staged = stage(self.path, Path(directory), ignore_prj=self.given_crs is not None)
             chosen, layer = self._choose(staged)

@@ -1,0 +1,185 @@
+"""What the HTTP API takes: the body of an export, a request in JSON with the short forms of the command line.
+
+What it answers is in models/views.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, FiniteFloat, Tag, WithJsonSchema, model_validator
+
+from cutline.models.base import GeoJSON, Model
+from cutline.models.request import MaskRequest, MosaicRule, ProfileName, Resampling
+
+MAX_SCENES = 1000
+MAX_NAME = 100
+"""Characters of an export's name"""
+Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
+BandName = Annotated[str, Field(min_length=1, max_length=100)]
+Href = Annotated[str, Field(min_length=1, max_length=8192, description="An https://, http:// or s3:// address")]
+
+StacItem = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "title": "StacItem",
+            "description": "A STAC item (1.0 or 1.1) by value",
+            "required": ["type", "id", "properties", "assets"],
+            "properties": {
+                "type": {"const": "Feature", "type": "string"},
+                "id": {"type": "string"},
+                "properties": {"type": "object"},
+                "assets": {"type": "object"},
+            },
+        }
+    ),
+]
+BandFiles = Annotated[dict[BandName, Href], Field(min_length=1, max_length=1000)]
+
+
+def _form(scene: Any) -> str:
+    if not isinstance(scene, dict):
+        return "href"
+    return "item" if scene.get("type") == "Feature" or "assets" in scene else "files"
+
+
+SceneSource = Annotated[
+    Annotated[Href, Tag("href")] | Annotated[StacItem, Tag("item")] | Annotated[BandFiles, Tag("files")],
+    Discriminator(_form),
+]
+"""A file or a STAC item by its address, a STAC item by value, or one file per band"""
+
+Area = Annotated[
+    GeoJSON,
+    WithJsonSchema(
+        {
+            "type": "object",
+            "title": "Area",
+            "description": "GeoJSON in longitude and latitude: a Polygon, a MultiPolygon, or features that have those",
+            "required": ["type"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "enum": ["Polygon", "MultiPolygon", "GeometryCollection", "Feature", "FeatureCollection"],
+                }
+            },
+        }
+    ),
+]
+
+Graph = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "title": "ProcessGraph", "description": "An openEO process graph"}),
+]
+
+
+class StacQuery(Model):
+    """A search in a STAC API; what it finds become the scenes, in its order."""
+
+    url: Href = Field(description="The API's landing page")
+    collections: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=50)
+    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = Field(
+        default=None, description="west, south, east, north in degrees; by default the bounds of the area"
+    )
+    datetime: str | None = Field(default=None, max_length=100, description="An instant or an interval, as in STAC")
+    filter: dict[str, Any] | Annotated[str, Field(max_length=4000)] | None = Field(
+        default=None, description="CQL2, as JSON or as text"
+    )
+    limit: int = Field(default=100, ge=1, le=MAX_SCENES, description="Scenes at most")
+
+
+class SourceBody(Model):
+    """The imagery: ``scenes``, or a ``stac`` search. Neither where the process graph loads its own."""
+
+    scenes: tuple[SceneSource, ...] | None = Field(default=None, min_length=1, max_length=MAX_SCENES)
+    stac: StacQuery | None = None
+    band_names: tuple[BandName, ...] = Field(
+        default=(), max_length=1000, description="Names for the bands of every file, in order"
+    )
+    mask: MaskRequest | None = None
+    stretch: tuple[FiniteFloat, FiniteFloat] | None = Field(
+        default=None, description="Percentiles of each whole scene that become 0 and 255", examples=[[2, 98]]
+    )
+    datetime: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Use only scenes of this time, START/END; .. is open; a day as END is included",
+        examples=["2024-06-01/2024-09-01"],
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SourceBody:
+        if self.scenes is not None and self.stac is not None:
+            raise ValueError("scenes and stac both say which scenes; choose one")
+        return self
+
+
+class OutputBody(Model):
+    """The grid and the file; what is left out is decided sensibly."""
+
+    crs: str | None = Field(default=None, min_length=1, max_length=10_000, examples=["EPSG:3857"])
+    resolution: FiniteFloat | None = Field(default=None, gt=0, description="Units of the CRS a pixel")
+    resampling: Resampling | None = None
+    profile: ProfileName | None = Field(default=None, description="How pixels are encoded; by default deflate")
+    level: int | None = Field(default=None, ge=1, le=100, description="How hard the codec works, or its quality")
+    dtype: Dtype | None = None
+    scale: FiniteFloat | None = Field(default=None, gt=0, description="Store (value - offset) / scale")
+    offset: FiniteFloat | None = None
+    nodata: float | None = Field(default=None, description='A number, or "NaN"')
+    like: Href | None = Field(default=None, description="Take the very grid of this file")
+
+
+class LinkDelivery(Model):
+    """A link to download from, which is always there."""
+
+    kind: Literal["link"] = "link"
+
+
+class NotifyBody(Model):
+    """Who is told of the end."""
+
+    email: bool = Field(default=False, description="A mail to the address of the account")
+
+
+ExportName = Annotated[
+    str,
+    Field(
+        max_length=MAX_NAME,
+        pattern=r"^\w([\w .-]*\w)?$",
+        description="What the file is called, without suffix: letters, digits, and . - _ or spaces between",
+        examples=["north-field"],
+    ),
+]
+
+
+class ExportBody(Model):
+    """An export. At most one of ``bands``, ``process`` and ``expression`` says what to compute."""
+
+    name: ExportName | None = None
+    source: SourceBody = SourceBody()
+    bands: tuple[BandName, ...] | None = Field(default=None, min_length=1, max_length=1000)
+    process: Annotated[str, Field(min_length=1, max_length=100)] | Graph | None = Field(
+        default=None, description="An index by its name, such as ndvi, or an openEO process graph"
+    )
+    expression: str | None = Field(default=None, min_length=1, max_length=4000, examples=["(nir-red)/(nir+red)"])
+    color: str | None = Field(default=None, min_length=1, max_length=400, examples=["gamma RGB 1.1 saturation 1.2"])
+    aoi: Area | None = Field(default=None, description="By default all of the scenes")
+    aoi_href: Href | None = Field(default=None, description="The area of an upload, as GET /uploads/{id} names it")
+    mosaic: MosaicRule | None = None
+    output: OutputBody = OutputBody()
+    deliveries: tuple[LinkDelivery, ...] = Field(default=(LinkDelivery(),), min_length=1, max_length=1)
+    notify: NotifyBody = NotifyBody()
+    max_cost: FiniteFloat | None = Field(
+        default=None, gt=0, description="US dollars. No new tile begins once so much Lambda time is billed"
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ExportBody:
+        said = [name for name in ("bands", "process", "expression") if getattr(self, name) is not None]
+        if len(said) > 1:
+            raise ValueError(f"{' and '.join(said)} both say what to compute; choose one")
+        if self.aoi is not None and self.aoi_href is not None:
+            raise ValueError("aoi and aoi_href both say where; choose one")
+        return self
