@@ -45,6 +45,8 @@ class ServiceSettings(Model):
     exports_bucket: str
     inbox_bucket: str = ""
     audit_bucket: str = ""
+    ready_queue: str = ""
+    """URL of the queue that tells submit of uploads to be exported"""
     state_machine: str = ""
     """ARN"""
     user_pool: str = ""

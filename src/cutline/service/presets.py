@@ -1,0 +1,68 @@
+"""Requests kept under names, and the exports that dropped files become by them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import PurePosixPath
+
+from cutline.errors import CutlineError, InvalidRequest, NotFound, TooLarge
+from cutline.models.api import ExportBody
+from cutline.models.record import Failure, now
+from cutline.models.upload import PresetRecord, UploadRecord
+from cutline.service.callers import SCOPE, Caller
+from cutline.service.uploads import safe_name
+from cutline.settings import service
+from cutline.store.uploads import Presets, Uploads
+
+MAX_BODY = 200_000
+"""Bytes of a preset; an item of the table ends at 400 kB"""
+
+
+def keep_preset(caller: Caller, name: str, body: ExportBody) -> PresetRecord:
+    """Keep ``body``, which has no area of its own, instead of what was under that name."""
+    if body.aoi is not None or body.aoi_href is not None:
+        raise InvalidRequest("a preset has no area: the files bring theirs", pointer="/aoi")
+    text = body.model_dump_json(exclude_unset=True)
+    if len(text.encode()) > MAX_BODY:
+        raise TooLarge(f"a preset has at most {MAX_BODY:,} bytes; name STAC items by their addresses")
+    record = PresetRecord(owner=caller.sub, name=name, body=text, created_at=now())
+    Presets(service().table).put(record)
+    return record
+
+
+def body_of(preset: PresetRecord) -> ExportBody:
+    return ExportBody.model_validate_json(preset.body)
+
+
+def export_upload(upload_id: str) -> UploadRecord:
+    """Export an upload that is read by the preset it was sent for, once; what cannot be done is kept with the upload.
+
+    Raises what may pass when tried again: TransientError, RateLimited.
+    """
+    from cutline.service.submitting import submit  # noqa: PLC0415
+
+    settings = service()
+    uploads = Uploads(settings.table)
+    record = uploads.get(upload_id)
+    if record.export_id or record.state != "READY" or record.preset is None:
+        return record
+    caller = Caller(sub=record.owner, username=record.owner, scope=frozenset({SCOPE}))
+    try:
+        preset = body_of(Presets(settings.table).get(record.owner, record.preset))
+        name = preset.name or PurePosixPath(safe_name(record.filename)).stem
+        body = preset.model_copy(update={"aoi_href": record.aoi_href, "name": name})
+        made = submit(body, caller, idempotency_key=_once(record), origin=record.upload_id)
+    except CutlineError as error:
+        uploads.exported(record, error=Failure(code=error.code, message=error.message, pointer=error.pointer))
+        if isinstance(error, InvalidRequest | NotFound):
+            return uploads.get(upload_id)
+        raise
+    uploads.exported(record, export_id=made.export_id)
+    return uploads.get(upload_id)
+
+
+def _once(record: UploadRecord) -> str:
+    """The same content of the same key never becomes two exports, however often we are told of it."""
+    told = json.dumps([service().inbox_bucket, record.key, record.content])
+    return hashlib.sha256(told.encode()).hexdigest()

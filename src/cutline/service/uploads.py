@@ -1,0 +1,121 @@
+"""Uploads, as their users see them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from typing import Any
+
+from cutline.errors import InvalidRequest, NotFound
+from cutline.models.record import now
+from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
+from cutline.service.callers import Caller
+from cutline.settings import service
+from cutline.store.inbox import Form, Inbox
+from cutline.store.uploads import Presets, Uploads
+
+FORM_SECONDS, LINK_SECONDS = 900, 300
+INLINE_BYTES = 256 * 1024
+"""Of GeoJSON that an answer brings along; larger areas are behind a link"""
+TYPES = {
+    ".geojson": "application/geo+json",
+    ".json": "application/geo+json",
+    ".kml": "application/vnd.google-earth.kml+xml",
+    ".kmz": "application/vnd.google-earth.kmz",
+    ".gpkg": "application/geopackage+sqlite3",
+    ".fgb": "application/flatgeobuf",
+    ".zip": "application/zip",
+}
+"""Suffix -> media type. What a file really is, its content decides when it is read."""
+AREAS = re.compile(r"s3://([^/]+)/([^/]+)/aois/[^/]+\.geojson")
+
+
+def begin_upload(caller: Caller, filename: str, reading: Reading, preset: str | None) -> tuple[UploadRecord, Form]:
+    """A place for a file, and the form that puts it there. With a ``preset``, it is exported once it is read.
+
+    Raises InvalidRequest for a kind of file that is not read, NotFound for an unknown preset.
+    """
+    settings = service()
+    name = safe_name(filename)
+    suffix = "." + name.rpartition(".")[2].lower()
+    if suffix not in TYPES:
+        raise InvalidRequest(f"{name}: an area is read from {', '.join(TYPES)}", pointer="/filename")
+    if preset is not None:
+        Presets(settings.table).get(caller.sub, preset)
+    upload_id, at = secrets.token_hex(12), now()
+    record = UploadRecord(
+        upload_id=upload_id,
+        owner=caller.sub,
+        key=f"{caller.sub}/uploads/{upload_id}/{name}",
+        filename=name,
+        state="WAITING",
+        created_at=at,
+        updated_at=at,
+        reading=reading,
+        preset=preset,
+    )
+    Uploads(settings.table).create(record)
+    inbox = Inbox(settings.inbox_bucket)
+    return record, inbox.form(record.key, TYPES[suffix], max_bytes=MAX_BYTES, seconds=FORM_SECONDS)
+
+
+def find_upload(caller: Caller, upload_id: str) -> UploadRecord:
+    """Raises NotFound, of another's upload too."""
+    record = Uploads(service().table).get(upload_id)
+    if not caller.may_see(record.owner):
+        raise NotFound(f"there is no upload {upload_id}")
+    return record
+
+
+def list_uploads(caller: Caller, *, limit: int, cursor: str | None) -> tuple[list[UploadRecord], str | None]:
+    """The caller's own, newest first, and where to go on."""
+    return Uploads(service().table).of_owner(caller.sub, limit=limit, cursor=cursor)
+
+
+def area_of(aoi_href: str, owner: str) -> dict[str, Any]:
+    """The geometry behind the ``aoi_href`` of an upload. Raises InvalidRequest where that is none of the owner's."""
+    settings = service()
+    found = AREAS.fullmatch(aoi_href)
+    place = found.groups() if found else None
+    area = None
+    if place == (settings.inbox_bucket, owner):
+        area = Inbox(settings.inbox_bucket).read_json(aoi_href.split("/", 3)[3])
+    if area is None:
+        raise InvalidRequest(
+            f"{aoi_href} is no area of yours; take the aoi_href of GET /uploads/{{id}}", pointer="/aoi_href"
+        )
+    found_area: dict[str, Any] = area
+    return found_area
+
+
+def area_link(record: UploadRecord) -> tuple[dict[str, Any] | None, str | None]:
+    """The area of an upload: itself where it is small, and a link that holds for minutes. None, None without one."""
+    if record.aoi_href is None:
+        return None, None
+    inbox = Inbox(service().inbox_bucket)
+    key = record.aoi_href.split("/", 3)[3]
+    size = inbox.size(key)
+    if size is None:
+        return None, None
+    return inbox.read_json(key) if size <= INLINE_BYTES else None, inbox.link(key, LINK_SECONDS)
+
+
+def original_link(record: UploadRecord) -> str | None:
+    """A link to the file as it was sent, which holds for minutes; None before it has come."""
+    if record.content is None:
+        return None
+    attached = {"ResponseContentDisposition": f'attachment; filename="{safe_name(record.filename)}"'}
+    which = {"VersionId": record.version} if record.version else {}
+    return Inbox(service().inbox_bucket).link(record.key, LINK_SECONDS, **attached, **which)
+
+
+def safe_name(filename: str) -> str:
+    """A file name that a key, a header and a shell take for nothing more: the last part of it, plain characters."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFKD", filename))[-1].encode("ascii", "ignore").decode()
+    stem, dot, suffix = re.sub(r"[^\w.-]+", "_", last).rpartition(".")
+    return f"{_plain(stem)}{dot}{suffix[:10]}" if dot else _plain(suffix)
+
+
+def _plain(stem: str) -> str:
+    return stem.strip("._-")[:80].rstrip("._-") or "area"
