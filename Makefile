@@ -4,10 +4,15 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check check-native format bench lock clean
+.PHONY: demo serve test check check-native format bench lock clean
 
 demo: $(READY)  ## make sample scenes and an AOI, export them, draw quick-looks
 	$(BIN)/python -m demo
+
+ARGS :=
+
+serve: $(READY)  ## the whole service on this machine; ARGS="--port 8000 --data DIR --scenes DIR"
+	exec $(BIN)/python -m local $(ARGS)
 
 test: $(READY)  ## the whole suite
 	$(BIN)/pytest -n auto --dist loadfile

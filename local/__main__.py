@@ -1,0 +1,38 @@
+"""``python -m local``: see the package."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from local.functions import ROOT
+from local.service import Options, Service
+
+
+def main() -> int:
+    """Serve until interrupted."""
+    began = time.perf_counter()
+    words = argparse.ArgumentParser(prog="make serve", description="Cutline on this machine.")
+    words.add_argument("--port", type=int, default=8000, help="0 for any that is free [8000]")
+    words.add_argument("--data", type=Path, help="a folder that keeps exports from one start to the next")
+    words.add_argument("--scenes", type=Path, help="a folder of rasters to export from, besides the demo's")
+    words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    given = words.parse_args()
+    stopped = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stopped.set())
+    service = Service(Options(given.port, given.data, given.scenes, given.root))
+    try:
+        print(f"Cutline is at {service.url} after {time.perf_counter() - began:.1f} s", flush=True)
+        stopped.wait()
+    finally:
+        service.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

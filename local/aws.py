@@ -1,0 +1,64 @@
+"""moto as AWS's APIs, in this process, and clients of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from moto.core.config import default_user_config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+INTERPRETER = ("ak", "sk")
+"""What moto's state machine interpreter signs with when it calls other services"""
+
+
+def application(port: int) -> DomainDispatcherApplication:
+    """All of AWS as one WSGI application, whose state machines really run and call what is at ``port``."""
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    default_user_config["lambda"] = {"use_docker": False}
+    os.environ["MOTO_PORT"] = str(port)
+    return DomainDispatcherApplication(create_backend_app)
+
+
+class Cloud:
+    """Who and where we are, for whoever calls these APIs."""
+
+    def __init__(self, url: str, key: str, secret: str) -> None:
+        self.url, self.key, self.secret = url, key, secret
+
+    def client(self, service: str) -> Any:
+        """A client that is patient with a busy machine, and addresses S3 by path."""
+        session: Any = boto3
+        return session.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            config=Config(
+                read_timeout=900,
+                retries={"max_attempts": 2},
+                signature_version=None if service != "s3" else "s3v4",
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What makes AWS's SDKs, and GDAL's S3, speak to us."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+def lambda_arn(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
