@@ -67,12 +67,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
     """In this process."""
     import moto
 
-    _surround(monkeypatch)
+    surround(monkeypatch)
     with moto.mock_aws():
-        _forget_clients()
+        forget_clients()
         make_resources(service())
         yield service()
-    _forget_clients()
+    forget_clients()
 
 
 @pytest.fixture(scope="session")
@@ -91,23 +91,23 @@ def moto_url() -> Iterator[str]:
 @pytest.fixture
 def aws_server(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
     """On loopback, for tests that render: seen by GDAL and by other processes."""
-    _surround(monkeypatch)
+    surround(monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()  # noqa: S310
-    _forget_clients()
+    forget_clients()
     make_resources(service())
     yield service()
-    _forget_clients()
+    forget_clients()
 
 
-def _surround(monkeypatch: pytest.MonkeyPatch) -> None:
+def surround(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "CUTLINE_"))]:
         monkeypatch.delenv(name)
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
 
 
-def _forget_clients() -> None:
+def forget_clients() -> None:
     """Clients keep the endpoint and the credentials that they were made with."""
     import boto3
 

@@ -30,6 +30,8 @@ class Planned(Model):
     tiles: int
     deliveries: tuple[str, ...]
     """Ids"""
+    cog_href: str | None = None
+    """The COG that an earlier attempt made, where only its deliveries failed: nothing is rendered again"""
 
 
 class TileTask(ExportTask):

@@ -1,0 +1,3 @@
+from tests.support.interpreter import interpreter
+
+__all__ = ["interpreter"]
