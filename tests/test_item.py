@@ -216,6 +216,7 @@ def receipt_of(plan: ExportPlan) -> CogReceipt:
     return CogReceipt(
         href="out.tif", nbytes=1, checksum="1e20" + "0" * 64, crc64=0, shape=plan.geobox.shape, crs=plan.geobox.crs,
         sparse_tiles=0, transform=tuple(plan.geobox.transform)[:6], statistics=(nothing,) * len(plan.cog.bands),
+        segments_sha256="0" * 64, percentiles=(None,) * len(plan.cog.bands),
     )  # fmt: skip
 
 
@@ -223,7 +224,7 @@ def receipt_of(plan: ExportPlan) -> CogReceipt:
 def test_signatures_stay_out(place: str) -> None:
     signed = f"https://x.org/a.tif?X-Amz-Signature={CANARY}&sig={CANARY}"
     plan = plan_of(header_scene(**{place: signed}))
-    item = cog_item(plan, receipt_of(plan), "out", "out.tif", [None] * 4)
+    item = cog_item(plan, receipt_of(plan), "out", "out.tif")
     assert CANARY not in json.dumps(item) + json.dumps(tags_of(plan))
     assert item["links"][0]["href"] == "https://x.org/a.tif"
 
@@ -240,6 +241,6 @@ def test_the_file_says_nothing_of_its_place(tmp_path: Path) -> None:
 
 def test_no_data_no_statistics() -> None:
     plan = plan_of(header_scene())
-    item = cog_item(plan, receipt_of(plan), "out", "data/out.tif", [None] * 4)
+    item = cog_item(plan, receipt_of(plan), "out", "data/out.tif")
     assert "statistics" not in item["assets"]["data"]["bands"][0]
     assert item["assets"]["data"]["href"] == "data/out.tif"

@@ -15,7 +15,7 @@ from cutline.export import export, plan_request, render_tiles
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
 from cutline.pool import Crew, routes
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 from tests.support.scenes import make_request, texture, write_scene
 
 
@@ -94,7 +94,7 @@ def test_workers_see_the_environment_of_now_not_of_their_server(
     plan = plan_request(make_request(scene), edge=512)
     monkeypatch.setenv("GDAL_SKIP", "GTiff")
     with pytest.raises(SourceUnavailable, match="not recognized as being in a supported file format"):
-        render_tiles(plan, Workspace(tmp_path / "work"), 2)
+        render_tiles(plan, Folder(tmp_path / "work"), 2)
 
 
 def test_without_a_server_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:

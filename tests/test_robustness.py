@@ -23,7 +23,7 @@ from affine import Affine
 from cutline.errors import SourceUnavailable
 from cutline.export import export, plan_request, render_tiles
 from cutline.store.output import undisturbed
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 from tests.support.cli import cutline, exported
 from tests.support.scenes import UTM33, make_request, texture, write_scene
 
@@ -286,7 +286,7 @@ def test_a_source_vanishes_or_changes_after_planning(tmp_path: Path, case: str, 
     plan = plan_request(request, edge=512)
     harm(east)
     with pytest.raises(SourceUnavailable, match=rf"^tile \([01], 1\): scene east \({east}\).*{cause}"):
-        render_tiles(plan, Workspace(work), workers)
+        render_tiles(plan, Folder(work), workers)
     east.write_bytes(content)
     os.utime(east, ns=(status.st_atime_ns, status.st_mtime_ns))
     again = export(request, out, edge=512, work=work, workers=1)

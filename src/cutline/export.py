@@ -9,27 +9,25 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cutline import pool
 from cutline.cog.assemble import assemble
+from cutline.cog.receipts import finished
 from cutline.errors import InvalidRequest
-from cutline.imagery import describe_scenes, with_stretch
+from cutline.imagery import Permit, describe_scenes, with_stretch
 from cutline.item import describe_cog
-from cutline.models.plan import ExportPlan, TilePlan
+from cutline.models.plan import ExportPlan
 from cutline.models.receipt import CogReceipt, TileReceipt
 from cutline.models.request import ExportRequest
 from cutline.models.scene import Scene, Stretch
 from cutline.plan import make_plan
-from cutline.render import Renderer, receipt_name
+from cutline.render import Renderer
 from cutline.store.output import alone, check_place, check_sources, item_path, set_aside
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 from cutline.tags import tags_of
 
 Progress = Callable[[int, int], None]
@@ -54,17 +52,24 @@ class Exported:
         return self.plan.warnings + (("no pixel of the result has data",) if empty else ())
 
 
-def plan_request(request: ExportRequest, *, edge: int | None = None, statistics: bool = True) -> ExportPlan:
-    """Describe the scenes and plan.
+def plan_request(
+    request: ExportRequest,
+    *,
+    edge: int | None = None,
+    statistics: bool = True,
+    permit: Permit | None = None,
+    owner: str = "",
+) -> ExportPlan:
+    """Describe the scenes and plan. ``permit`` is asked before anything is opened; ``owner`` as in ``make_plan``.
 
     Reads headers only; pixels too where a stretch needs their ``statistics``. Without those the plan is good for an
     estimate alone: its stretch is made up.
     """
-    scenes = describe_scenes(request.source)
+    scenes = describe_scenes(request.source, permit)
     if request.source.stretch is not None:
         percentiles = request.source.stretch
         scenes = tuple(with_stretch(scene, percentiles) if statistics else _stretched(scene) for scene in scenes)
-    return make_plan(request, scenes, edge=edge)
+    return make_plan(request, scenes, edge=edge, owner=owner)
 
 
 def _stretched(scene: Scene) -> Scene:
@@ -96,7 +101,7 @@ def export(
     with alone(out):
         plan = plan_request(request, edge=edge)
         check_sources(out, _hrefs(plan))
-        workspace = Workspace(folder)
+        workspace = Folder(folder)
         receipts, reused = render_tiles(plan, workspace, workers, progress)
         with set_aside(out) as aside:
             receipt = assemble(plan, receipts, workspace, aside, tags_of(plan))
@@ -116,13 +121,13 @@ def _hrefs(plan: ExportPlan) -> Iterator[str]:
 
 
 def render_tiles(
-    plan: ExportPlan, workspace: Workspace, workers: int, progress: Progress | None = None
+    plan: ExportPlan, workspace: Folder, workers: int, progress: Progress | None = None
 ) -> tuple[list[TileReceipt | None], int]:
     """The receipts of all tiles, in the plan's order, and how many of them were there already.
 
     The first tile that fails stops the others; what is finished stays in the workspace.
     """
-    receipts = [_finished(tile, workspace) for tile in plan.tiles]
+    receipts = [finished(tile, workspace) for tile in plan.tiles]
     todo = [index for index, receipt in enumerate(receipts) if receipt is None]
     reused = done = len(receipts) - len(todo)
     report = progress or (lambda _done, _planned: None)
@@ -135,23 +140,8 @@ def render_tiles(
     return receipts, reused
 
 
-def _finished(tile: TilePlan, workspace: Workspace) -> TileReceipt | None:
-    """The receipt of a tile done before, if all that it promises is still there; a damaged tile is done again."""
-    content = workspace.get(receipt_name(tile.key))
-    try:
-        receipt = TileReceipt.model_validate_json(content or b"")
-    except ValidationError:
-        return None
-    if receipt.key != tile.key or receipt.empty == bool(receipt.segments):
-        return None
-    whole = all(workspace.size(each.name) == each.nbytes for each in receipt.segments)
-    if receipt.apex is not None:
-        whole = whole and zipfile.is_zipfile(workspace.path(receipt.apex))  # a zip's index is its end
-    return receipt if whole else None
-
-
 def _rendered(
-    plan: ExportPlan, workspace: Workspace, todo: Sequence[int], workers: int
+    plan: ExportPlan, workspace: Folder, todo: Sequence[int], workers: int
 ) -> Generator[tuple[int, TileReceipt], None, None]:
     if workers > 1:
         yield from pool.rendered(plan, workspace.folder, todo, workers)

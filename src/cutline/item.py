@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import antimeridian
-import numpy as np
 import pyproj
-import rasterio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -24,7 +22,7 @@ from cutline.aoi.project import contiguous
 from cutline.aoi.project import name as crs_title
 from cutline.imagery.hrefs import shown
 from cutline.models.plan import ExportPlan
-from cutline.models.receipt import BandStatistics, CogReceipt
+from cutline.models.receipt import BandStatistics, CogReceipt, Percentiles
 from cutline.models.scene import Scene
 from cutline.placement import image_crs
 from cutline.tags import process_of
@@ -47,7 +45,7 @@ _MEDIA_TYPES = {"GTiff": "image/tiff; application=geotiff", "JP2OpenJPEG": "imag
 
 def describe_cog(plan: ExportPlan, receipt: CogReceipt, cog: Path) -> Path:
     """Write the STAC item of ``cog`` beside it, as NAME.json, and return its path."""
-    item = cog_item(plan, receipt, cog.stem, cog.name, percentiles=_percentiles(cog))
+    item = cog_item(plan, receipt, cog.stem, cog.name)
     path = cog.with_suffix(".json")
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(json.dumps(item, indent=2, allow_nan=False) + "\n")
@@ -55,14 +53,12 @@ def describe_cog(plan: ExportPlan, receipt: CogReceipt, cog: Path) -> Path:
     return path
 
 
-def cog_item(
-    plan: ExportPlan, receipt: CogReceipt, name: str, href: str, percentiles: list[tuple[float, float] | None]
-) -> dict[str, Any]:
-    """The item as a dict. ``href``: the COG, relative to the item or absolute; ``percentiles``: 2 and 98 of bands."""
+def cog_item(plan: ExportPlan, receipt: CogReceipt, name: str, href: str) -> dict[str, Any]:
+    """The item as a dict. ``href``: the COG, relative to the item or absolute."""
     footprint = _footprint(plan)
     bands = [
         _band(plan, index, known, limits)
-        for index, (known, limits) in enumerate(zip(receipt.statistics, percentiles, strict=True))
+        for index, (known, limits) in enumerate(zip(receipt.statistics, receipt.percentiles, strict=True))
     ]
     asset = {
         "href": f"./{href}" if "/" not in href else href,
@@ -70,7 +66,7 @@ def cog_item(
         "title": ", ".join(plan.cog.bands[:8]),
         "roles": ["data"],
         "file:size": receipt.nbytes,
-        "file:checksum": receipt.checksum,
+        **({"file:checksum": receipt.checksum} if receipt.checksum else {}),
         "bands": bands,
         **_projection(plan),
     }
@@ -115,7 +111,7 @@ def _projection(plan: ExportPlan) -> dict[str, Any]:
     return described
 
 
-def _band(plan: ExportPlan, index: int, known: BandStatistics, limits: tuple[float, float] | None) -> dict[str, Any]:
+def _band(plan: ExportPlan, index: int, known: BandStatistics, limits: Percentiles | None) -> dict[str, Any]:
     name, spec = plan.cog.bands[index], plan.cog
     band: dict[str, Any] = {"name": name, "data_type": spec.dtype, "raster:sampling": "area"}
     if name in _COMMON_NAMES:
@@ -178,16 +174,3 @@ def _derived_from(scene: Scene) -> dict[str, str]:
     link = {"rel": "derived_from", "href": shown(scene.item_href or asset.href), "title": scene.id}
     kind = "application/geo+json" if scene.item_href else _MEDIA_TYPES.get(asset.driver)
     return link if kind is None else {**link, "type": kind}
-
-
-def _percentiles(cog: Path) -> list[tuple[float, float] | None]:
-    """2nd and 98th percentile of each band, from the smallest overview: what a viewer stretches to."""
-    with rasterio.open(cog, driver="GTiff") as full:
-        levels = len(full.overviews(1))
-    with rasterio.open(cog, driver="GTiff", **({"OVERVIEW_LEVEL": levels - 1} if levels else {})) as small:
-        found: list[tuple[float, float] | None] = []
-        for index in small.indexes:
-            values = small.read(index, masked=True).compressed().astype(np.float64)
-            values = values[np.isfinite(values)]
-            found.append(tuple(np.percentile(values, [2, 98]).tolist()) if values.size else None)
-        return found

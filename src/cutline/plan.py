@@ -62,10 +62,13 @@ class Compiled:
     band_dtypes: tuple[str, ...]
 
 
-def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | None = None) -> ExportPlan:
+def make_plan(
+    request: ExportRequest, scenes: Sequence[Scene], *, edge: int | None = None, owner: str = ""
+) -> ExportPlan:
     """The plan of ``request`` over ``scenes`` (described, in the user's order, stretched if that was asked for).
 
-    ``edge``: pixels along a tile's side, 512 · 2^k; it changes no pixel. Raises the family of InvalidRequest.
+    ``edge``: pixels along a tile's side, 512 · 2^k; it changes no pixel. ``owner``: whose
+    tiles they are, where several share a workspace. Raises the family of InvalidRequest.
     """
     warnings: list[str] = []
     compiled = _compiled(request, scenes)
@@ -122,7 +125,7 @@ def make_plan(request: ExportRequest, scenes: Sequence[Scene], *, edge: int | No
             "bands or a part of the area",
             pointer="/output/resolution",
         )
-    return plan.model_copy(update={"tiles": tile_keys(plan, tiles, cutline)})
+    return plan.model_copy(update={"tiles": tile_keys(plan, tiles, cutline, owner)})
 
 
 def _compiled(request: ExportRequest, scenes: Sequence[Scene]) -> Compiled:

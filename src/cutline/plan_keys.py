@@ -40,9 +40,11 @@ _OF_THE_WHOLE = {
 }
 
 
-def tile_keys(plan: ExportPlan, tiles: Sequence[TilePlan], cutline: Cutline) -> tuple[TilePlan, ...]:
-    """``tiles``, which come row by row, with their keys."""
+def tile_keys(plan: ExportPlan, tiles: Sequence[TilePlan], cutline: Cutline, owner: str = "") -> tuple[TilePlan, ...]:
+    """``tiles``, which come row by row, with their keys. With an ``owner``, nobody else's work is ever used."""
     whole = {**plan.model_dump(mode="json", include=_OF_THE_WHOLE), "lock": _LOCK}
+    if owner:
+        whole["owner"] = owner
     scenes = [_fingerprint(scene, plan.bands) for scene in plan.scenes]
     tiling = Tiling(plan.geobox.shape, plan.edge)
     keyed = []

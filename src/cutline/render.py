@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from cutline.cog.pyramid import Raster, finished, write_pyramid
+from cutline.cog.receipts import receipt_name
 from cutline.errors import CutlineError, InternalError
 from cutline.grid import Cutline, Tiling
 from cutline.imagery.mosaic import check_bands
@@ -67,6 +68,7 @@ class Renderer:
             key=tile.key,
             segments=pyramid.segments,
             apex=pyramid.apex,
+            apex_nbytes=pyramid.apex_nbytes,
             codec_tags=pyramid.codec_tags,
             statistics=tuple(band_statistics(band, raster.valid) for band in raster.values),
             empty=False,
@@ -123,10 +125,6 @@ class Renderer:
         itemsize = max(np.dtype(plan.dtype).itemsize, 4)
         row_bytes = cols * itemsize * (2 * layers * len(plan.bands) + 3 * len(plan.cog.bands))
         return max(1, _STRIP_BYTES // row_bytes)
-
-
-def receipt_name(key: str) -> str:
-    return f"{key}/receipt.json"
 
 
 def _stored(values: NDArray[Any], valid: NDArray[np.bool_], plan: ExportPlan) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
 from cutline.render import Renderer
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 
 _renderer: Renderer | None = None
 """This worker's"""
@@ -24,7 +24,7 @@ def start(plan: str, folder: Path, environ: Mapping[str, str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.clear()
     os.environ.update(environ)
-    _renderer = Renderer(ExportPlan.model_validate_json(plan), Workspace(folder))
+    _renderer = Renderer(ExportPlan.model_validate_json(plan), Folder(folder))
 
 
 def _end_with_parent() -> None:

@@ -16,7 +16,7 @@ from cutline.models.plan import CogSpec, ExportPlan, TilePlan
 from cutline.models.receipt import CogReceipt, TileReceipt
 from cutline.plan import PLANAR_ABOVE_BANDS
 from cutline.statistics import NONE, band_statistics
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 
 NAMES = ("red", "green", "blue", "nir", "c5", "c6", "c7", "c8", "c9", "c10")
 
@@ -44,7 +44,7 @@ def make_plan(spec: CogSpec, shape: tuple[int, int], edge: int) -> ExportPlan:
     )  # fmt: skip
 
 
-def write_tiles(plan: ExportPlan, raster: Raster, workspace: Workspace) -> list[TileReceipt]:
+def write_tiles(plan: ExportPlan, raster: Raster, workspace: Folder) -> list[TileReceipt]:
     """What the workers do, with pixels that are there already."""
     tiling = Tiling(plan.geobox.shape, plan.edge)
     receipts = []
@@ -82,7 +82,7 @@ class Built:
 
 def build(folder: Path, spec: CogSpec, raster: Raster, edge: int = 512) -> Built:
     plan = make_plan(spec, raster.valid.shape, edge)
-    workspace = Workspace(folder / "work")
+    workspace = Folder(folder / "work")
     receipts = write_tiles(plan, raster, workspace)
     path = folder / "out.tif"
     return Built(path, plan, raster, assemble(plan, receipts, workspace, path, {"TIFFTAG_SOFTWARE": "cutline test"}))

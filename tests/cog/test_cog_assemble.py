@@ -24,7 +24,7 @@ from cutline.kernel import crc64
 from cutline.models.plan import CogSpec, ExportPlan
 from cutline.models.receipt import Segment, TileReceipt
 from cutline.statistics import NONE
-from cutline.store.workspace import Workspace
+from cutline.store.workspace import Folder
 from tests.cog.building import build, make_plan, make_raster, make_spec, write_tiles
 from tests.support.cogcheck import assert_valid_cog
 from tests.support.scenes import make_request, texture, write_scene
@@ -146,7 +146,7 @@ def test_tables_are_the_same_for_all_tiles_and_levels(tmp_path: Path) -> None:
         spec = make_spec(*kind)
         raster = make_raster(spec, (1000, 1100), noise=True)
         raster.values[:, :512, :512] = 0
-        receipts = write_tiles(make_plan(spec, (1000, 1100), 512), raster, Workspace(tmp_path))
+        receipts = write_tiles(make_plan(spec, (1000, 1100), 512), raster, Folder(tmp_path))
         (tags,) = {tuple(receipt.codec_tags.items()) for receipt in receipts if not receipt.empty}
         assert len(tags) == 1
 
@@ -175,15 +175,15 @@ def test_different_tables_are_refused() -> None:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> tuple[ExportPlan, list[TileReceipt], Workspace]:
+def work(tmp_path: Path) -> tuple[ExportPlan, list[TileReceipt], Folder]:
     """Four tiles of two levels each, an empty one, and one level above them."""
     shape = (1100, 1800)
-    workspace = Workspace(tmp_path / "work")
+    workspace = Folder(tmp_path / "work")
     plan = make_plan(SPEC, shape, 1024)
     return plan, write_tiles(plan, make_raster(SPEC, shape), workspace), workspace
 
 
-Fault = Callable[[list[TileReceipt], Workspace], object]
+Fault = Callable[[list[TileReceipt], Folder], object]
 
 
 def _changed(receipt: TileReceipt, level: int, **fields: object) -> TileReceipt:
@@ -196,13 +196,13 @@ def _set(receipts: list[TileReceipt], receipt: object) -> None:
     receipts[0] = receipt  # type: ignore[call-overload]
 
 
-def _flip(workspace: Workspace, name: str) -> None:
+def _flip(workspace: Folder, name: str) -> None:
     content = bytearray(workspace.path(name).read_bytes())
     content[len(content) // 2] ^= 1
     workspace.path(name).write_bytes(content)
 
 
-def _cut(workspace: Workspace, name: str, keep: int) -> None:
+def _cut(workspace: Folder, name: str, keep: int) -> None:
     path = workspace.path(name)
     path.write_bytes(path.read_bytes()[:keep])
 
@@ -246,7 +246,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_missing_is_named_and_no_file_remains(
-    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Workspace], fault: str
+    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Folder], fault: str
 ) -> None:
     plan, receipts, workspace = work
     spoil, message = FAULTS[fault]
@@ -257,7 +257,7 @@ def test_what_is_missing_is_named_and_no_file_remains(
 
 
 def test_the_checksums_are_those_of_the_file(
-    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Workspace]
+    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Folder]
 ) -> None:
     receipt = assemble(*work, tmp_path / "out.tif", {})
     content = (tmp_path / "out.tif").read_bytes()
@@ -274,7 +274,7 @@ def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
     )
     first = export(make_request(scene), out, edge=512, work=work, workers=1)
     out.unlink()
-    _flip(Workspace(work), f"{first.plan.tiles[1].key}/0.segment")
+    _flip(Folder(work), f"{first.plan.tiles[1].key}/0.segment")
     with pytest.raises(IncompleteExport, match="was damaged"):
         export(make_request(scene), out, edge=512, work=work, workers=1)
     again = export(make_request(scene), out, edge=512, work=work, workers=1)
@@ -282,7 +282,7 @@ def test_a_damaged_segment_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_former_file_alone(
-    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Workspace]
+    tmp_path: Path, work: tuple[ExportPlan, list[TileReceipt], Folder]
 ) -> None:
     plan, receipts, workspace = work
     out = tmp_path / "out.tif"
@@ -306,7 +306,7 @@ def test_the_same_segments_make_the_same_file(tmp_path: Path) -> None:
 
 def test_an_apex_comes_back(tmp_path: Path) -> None:
     raster = make_raster(SPEC, (300, 301))
-    workspace = Workspace(tmp_path)
+    workspace = Folder(tmp_path)
     pyramid = write_pyramid(raster, SPEC, first_level=0, levels=1, name="t", workspace=workspace)
     apex = read_apex(workspace.get(pyramid.apex) or b"")
     assert apex.values.shape == (2, 150, 151) and apex.valid.shape == (150, 151)

@@ -1,12 +1,16 @@
 """Join the segments into one file: header, then every segment as it is. No pixel of a tile is decoded again.
 
-Memory is bounded by one tile and 12 bytes a block, whatever the export's size.
+First all is decided (``prepare``: the header, the order, the checksums), then it is written: to a local file here, to
+S3 by store/multipart.py, which copies segments without reading them. Memory is bounded by one tile and 12 bytes a
+block, whatever the export's size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from blake3 import blake3
@@ -21,17 +25,59 @@ from cutline.errors import IncompleteExport
 from cutline.grid import Tiling
 from cutline.kernel import crc64, crc64_joined
 from cutline.models.plan import ExportPlan
-from cutline.models.receipt import CogReceipt, Segment, TileReceipt
+from cutline.models.receipt import BandStatistics, CogReceipt, Percentiles, Segment, TileReceipt
 from cutline.statistics import NONE, combined
 from cutline.store.workspace import Workspace
 
 _COPY_BYTES = 4 << 20
 
 
+@dataclass(frozen=True)
+class Assembly:
+    """A file that is decided to the last byte, and not written yet."""
+
+    header: bytes
+    segments: tuple[Segment, ...]
+    """In the file's order, behind the header"""
+    nbytes: int
+    crc64: int
+    """CRC-64/NVME of the whole"""
+    segments_sha256: str
+    """Over the header and each segment's length and CRC: what identifies the content before it is one file"""
+    statistics: tuple[BandStatistics, ...]
+    percentiles: tuple[Percentiles | None, ...]
+    sparse_tiles: int
+
+    def receipt(self, plan: ExportPlan, href: str, *, checksum: str | None, etag: str | None = None) -> CogReceipt:
+        """It is written, to ``href``."""
+        return CogReceipt(
+            href=href,
+            nbytes=self.nbytes,
+            checksum=checksum,
+            etag=etag,
+            crc64=self.crc64,
+            segments_sha256=self.segments_sha256,
+            shape=plan.geobox.shape,
+            crs=plan.geobox.crs,
+            transform=tuple(plan.geobox.transform[:6]),
+            statistics=self.statistics,
+            percentiles=self.percentiles,
+            sparse_tiles=self.sparse_tiles,
+        )
+
+
 def assemble(
     plan: ExportPlan, receipts: Sequence[TileReceipt | None], workspace: Workspace, out: Path, tags: dict[str, str]
 ) -> CogReceipt:
-    """Write the COG of ``plan`` to ``out`` (which appears only when it is whole).
+    """Write the COG of ``plan`` to ``out`` (which appears only when it is whole). As ``prepare``."""
+    assembly = prepare(plan, receipts, workspace, tags)
+    return assembly.receipt(plan, str(out), checksum=_write(out, assembly, workspace))
+
+
+def prepare(
+    plan: ExportPlan, receipts: Sequence[TileReceipt | None], workspace: Workspace, tags: dict[str, str]
+) -> Assembly:
+    """Make the levels coarser than a tile, and decide the file.
 
     ``receipts``: one for every tile of the plan, in its order. ``tags``: the file's own metadata. Raises
     IncompleteExport where a tile has no receipt, or a segment not its bytes.
@@ -46,28 +92,29 @@ def assemble(
         for segment in receipt.segments
     ]
     codec_tags = agreed(receipt.codec_tags for _, receipt in done)
-    apexes = {(tile.row, tile.col): receipt.apex for tile, receipt in done if receipt.apex}
-    placed += CoarserLevels(plan, workspace).made_from(apexes, codec_tags)
-    tiling = Tiling(plan.geobox.shape, plan.edge)
+    coarser = CoarserLevels(plan, workspace)
+    placed += coarser.made_from(
+        {(tile.row, tile.col): receipt.apex for tile, receipt in done if receipt.apex}, codec_tags
+    )
     layout = Layout(plan.cog, plan.geobox.shape)
     layout.place(placed)
     per_tile = [receipt.statistics for _, receipt in done]
     statistics = tuple(combined(bands) for bands in zip(*per_tile, strict=True)) or (NONE,) * len(plan.cog.bands)
-    main = template(plan.cog, plan.geobox, statistics, tags) | _directory(codec_tags)
-    header = layout.header(main)
-    checksum = _write(out, header, layout.in_file_order(), workspace)
-    crc = crc64(header)
-    for segment in layout.in_file_order():
+    header = layout.header(template(plan.cog, plan.geobox, statistics, tags) | _directory(codec_tags))
+    segments = tuple(layout.in_file_order())
+    crc, digest = crc64(header), hashlib.sha256(header)
+    for segment in segments:
         crc = crc64_joined(crc, segment.crc64, segment.nbytes)
-    return CogReceipt(
-        href=str(out),
-        nbytes=out.stat().st_size,
-        checksum=checksum,
+        digest.update(segment.nbytes.to_bytes(8, "big") + segment.crc64.to_bytes(8, "big"))
+    tiling = Tiling(plan.geobox.shape, plan.edge)
+    return Assembly(
+        header=header,
+        segments=segments,
+        nbytes=len(header) + sum(segment.nbytes for segment in segments),
         crc64=crc,
-        shape=plan.geobox.shape,
-        crs=plan.geobox.crs,
-        transform=tuple(plan.geobox.transform[:6]),
+        segments_sha256=digest.hexdigest(),
         statistics=statistics,
+        percentiles=coarser.percentiles,
         sparse_tiles=tiling.rows * tiling.cols - len(done),
     )
 
@@ -93,15 +140,15 @@ def _directory(codec_tags: dict[int, str]) -> tiff.Directory:
     return directory
 
 
-def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Workspace) -> str:
+def _write(out: Path, assembly: Assembly, workspace: Workspace) -> str:
     """Write aside, then rename. Returns the checksum of the whole."""
     digest = blake3()
     aside = out.with_name(f".{out.name}.part")
     try:
         with aside.open("wb") as file, ThreadPoolExecutor(1) as writer:
-            writing = writer.submit(file.write, header)
-            digest.update(header)
-            for piece in _pieces(segments, workspace):  # read and checked while the one before is written
+            writing = writer.submit(file.write, assembly.header)
+            digest.update(assembly.header)
+            for piece in _pieces(assembly.segments, workspace):  # read and checked while the one before is written
                 digest.update(piece)
                 writing.result()
                 writing = writer.submit(file.write, piece)
@@ -113,17 +160,15 @@ def _write(out: Path, header: bytes, segments: Iterator[Segment], workspace: Wor
     return BLAKE3 + digest.hexdigest()
 
 
-def _pieces(segments: Iterable[Segment], workspace: Workspace) -> Iterator[bytes]:
+def _pieces(segments: Sequence[Segment], workspace: Workspace) -> Iterator[bytes]:
     """All bytes of the segments. Raises IncompleteExport where a segment's are not those that its receipt promises."""
     for segment in segments:
         copied = crc = 0
-        try:
-            with workspace.path(segment.name).open("rb") as source:
-                while piece := source.read(_COPY_BYTES):
-                    copied, crc = copied + len(piece), crc64(piece, crc)
-                    yield piece
-        except FileNotFoundError as error:
-            raise IncompleteExport(f"{segment.name} is gone from the work folder; run the export again") from error
+        while piece := workspace.get(segment.name, copied, copied + _COPY_BYTES):
+            copied, crc = copied + len(piece), crc64(piece, crc)
+            yield piece
+        if piece is None:
+            raise IncompleteExport(f"{segment.name} is gone from the work folder; run the export again")
         if copied != segment.nbytes:
             raise IncompleteExport(f"{segment.name} has {copied} of its {segment.nbytes} bytes")
         if crc != segment.crc64:

@@ -14,10 +14,11 @@ import numpy as np
 from cutline.cog.encode import agreed
 from cutline.cog.layout import PlacedSegment
 from cutline.cog.profile import empty_value
-from cutline.cog.pyramid import Raster, read_apex, write_pyramid
+from cutline.cog.pyramid import Raster, percentiles, read_apex, write_pyramid
 from cutline.errors import IncompleteExport
 from cutline.grid import Tiling, level_shapes
 from cutline.models.plan import ExportPlan
+from cutline.models.receipt import Percentiles
 from cutline.store.workspace import Workspace
 
 Apexes = dict[tuple[int, int], str]
@@ -43,6 +44,8 @@ class CoarserLevels:
         self._plan = plan
         self._workspace = workspace
         inputs = plan.geobox.model_dump_json() + "".join(tile.key for tile in plan.tiles)
+        self.percentiles: tuple[Percentiles | None, ...] = (None,) * len(plan.cog.bands)
+        """Of each band, from the last apex: known when all levels are made"""
         self._name = f"coarse-{hashlib.sha256(inputs.encode()).hexdigest()[:32]}"
 
     def made_from(self, apexes: Apexes, codec_tags: dict[int, str]) -> Iterator[PlacedSegment]:
@@ -67,6 +70,8 @@ class CoarserLevels:
                 for segment in pyramid.segments:
                     yield PlacedSegment(row, col, tiling.edge >> (segment.level - first_level), segment)
             below, apexes = tiling, grown
+        for top in apexes.values():  # one, or none where nothing has data
+            self.percentiles = percentiles(self._apex(top), self._plan.cog)
 
     def _gathered(self, tiling: Tiling, row: int, col: int, below: Tiling, apexes: Apexes) -> Raster | None:
         """The pixels of one tile, from the apexes that it covers; None where there is none of those."""
@@ -94,11 +99,11 @@ class CoarserLevels:
     def _apex(self, name: str) -> Raster:
         content = self._workspace.get(name)
         if content is None:
-            raise IncompleteExport(f"{self._workspace.path(name)} is gone; run the export again")
+            raise IncompleteExport(f"{self._workspace.where(name)} is gone; run the export again")
         try:
             return read_apex(content)
         except ValueError as error:
             self._workspace.remove(name)  # so that its tile is rendered again
             raise IncompleteExport(
-                f"{self._workspace.path(name)} was damaged and is thrown away; run the export again"
+                f"{self._workspace.where(name)} was damaged and is thrown away; run the export again"
             ) from error

@@ -16,7 +16,7 @@ from cutline.cog.encode import Encoded, agreed, encode
 from cutline.cog.profile import empty_value
 from cutline.kernel import crc64, finish, halve
 from cutline.models.plan import CogSpec
-from cutline.models.receipt import Segment
+from cutline.models.receipt import Percentiles, Segment
 from cutline.store.workspace import Workspace
 
 
@@ -34,6 +34,7 @@ class Pyramid:
 
     segments: tuple[Segment, ...]
     apex: str
+    apex_nbytes: int
     codec_tags: dict[int, str]
 
 
@@ -49,21 +50,22 @@ def write_pyramid(
     for level in range(first_level, first_level + levels):
         encoded = encode(raster.values, raster.valid, spec)
         pieces = _interleaved(encoded.blocks, encoded.masks)
+        segment_name = f"{name}/{level}.segment"
         segment = Segment(
             level=level,
-            name=f"{name}/{level}.segment",
+            name=segment_name,
             nbytes=sum(map(len, pieces)),
+            etag=workspace.put(segment_name, *pieces),
             crc64=functools.reduce(lambda crc, piece: crc64(piece, crc), pieces, 0),
             blocks=tuple(map(len, encoded.blocks)),
             masks=tuple(map(len, encoded.masks)),
         )
-        workspace.put(segment.name, *pieces)
         segments.append(segment)
         codec_tags.append(encoded.codec_tags)
         raster = reduced(raster, spec)
-    apex = f"{name}/apex.npz"
-    workspace.put(apex, _apex_bytes(raster))
-    return Pyramid(tuple(segments), apex, agreed(codec_tags))
+    apex, pixels = f"{name}/apex.npz", _apex_bytes(raster)
+    workspace.put(apex, pixels)
+    return Pyramid(tuple(segments), apex, len(pixels), agreed(codec_tags))
 
 
 def reduced(raster: Raster, spec: CogSpec) -> Raster:
@@ -84,6 +86,16 @@ def finished(raster: Raster, spec: CogSpec, *, gaps: bool = False) -> Raster:
     beside = None if spec.masked or gaps else _beside_nodata(spec)
     finish(raster.values, raster.valid, empty_value(spec), beside)
     return raster
+
+
+def percentiles(raster: Raster, spec: CogSpec) -> tuple[Percentiles | None, ...]:
+    """Of each band, among its valid and finite pixels."""
+    known = np.broadcast_to(raster.valid, raster.values.shape) & np.isfinite(raster.values)
+    if not spec.masked:
+        known &= ~_is_empty(raster.values, spec)
+    found = [values[where].astype(np.float64) for values, where in zip(raster.values, known, strict=True)]
+    ends = [np.percentile(values, (2, 98)).tolist() if values.size else None for values in found]
+    return tuple((two[0], two[1]) if two else None for two in ends)
 
 
 def _is_empty(values: NDArray[Any], spec: CogSpec) -> NDArray[np.bool_]:

@@ -18,6 +18,10 @@ class BandStatistics(Model):
     """Sum of squared differences from the mean"""
 
 
+Percentiles = tuple[float, float]
+"""The 2nd and the 98th of a band, which viewers stretch to"""
+
+
 class Segment(Model):
     """The encoded blocks of one tile at one level, as one object."""
 
@@ -25,6 +29,8 @@ class Segment(Model):
     name: str
     """In the workspace"""
     nbytes: int
+    etag: str | None = None
+    """Where the workspace knows such: what S3 compares before it copies"""
     crc64: int
     """CRC-64/NVME of its bytes: a whole file's can be made of its segments' without reading them again"""
     blocks: tuple[int, ...]
@@ -40,6 +46,7 @@ class TileReceipt(Model):
     segments: tuple[Segment, ...]
     apex: str | None
     """The tile's pixels one level above its last segment, from which coarser overviews are made"""
+    apex_nbytes: int = 0
     codec_tags: dict[int, str] = Field(default_factory=dict)
     """TIFF tags that decoding needs and that all blocks share, in hexadecimal (JPEGTables, LercParameters)"""
     statistics: tuple[BandStatistics, ...]
@@ -52,13 +59,18 @@ class CogReceipt(Model):
 
     href: str
     nbytes: int
-    checksum: str
-    """A multihash in hexadecimal, as STAC's file:checksum"""
+    checksum: str | None
+    """A multihash in hexadecimal, as STAC's file:checksum; None where nobody has read the file"""
+    etag: str | None = None
     crc64: int
     """CRC-64/NVME, the checksum that S3 keeps of a whole object"""
+    segments_sha256: str
+    """Hexadecimal, over the header and the ordered lengths and CRCs of the segments"""
     shape: tuple[int, int]
     crs: str
     transform: AffineCoefficients
     statistics: tuple[BandStatistics, ...]
+    percentiles: tuple[Percentiles | None, ...]
+    """Of the pixels one level above the smallest overview; None for a band without data"""
     sparse_tiles: int
     """Tiles with nothing in them"""
