@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.functions import ROOT
 from local.service import Options, Service
+from local.welcome import welcome
 
 
 def main() -> int:
@@ -27,7 +28,7 @@ def main() -> int:
         signal.signal(each, lambda *_: stopped.set())
     service = Service(Options(given.port, given.data, given.scenes, given.root))
     try:
-        print(f"Cutline is at {service.url} after {time.perf_counter() - began:.1f} s", flush=True)
+        print(welcome(service, time.perf_counter() - began), flush=True)
         stopped.wait()
     finally:
         service.close()

@@ -196,7 +196,8 @@ def _key(properties: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _bucket(properties: Mapping[str, Any]) -> BucketDigest:
     return BucketDigest(
-        versioned=properties.get("VersioningConfiguration", {}).get("Status") == "Enabled",
+        versioned=properties.get("VersioningConfiguration", {}).get("Status") == "Enabled"
+        or properties.get("ObjectLockEnabled", False),
         events="EventBridgeConfiguration" in properties.get("NotificationConfiguration", {}),
     )
 

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 BATCH_SECONDS = 0.2
@@ -22,11 +23,12 @@ class Line(NamedTuple):
 class Logs:
     """Takes lines from any thread, and brings them to moto in batches."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, functions: Iterable[str]) -> None:
         self._client = client
         self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
         self._streams: set[tuple[str, str]] = set()
-        self._groups: set[str] = set()
+        for function in functions:
+            client.create_log_group(logGroupName=f"/aws/lambda/{function}")
         self._thread = threading.Thread(target=self._bring, daemon=True)
         self._thread.start()
 
@@ -55,9 +57,6 @@ class Logs:
             by_stream[line.function, line.stream].append(line)
         for (function, stream), some in by_stream.items():
             group = f"/aws/lambda/{function}"
-            if function not in self._groups:
-                self._client.create_log_group(logGroupName=group)
-                self._groups.add(function)
             if (function, stream) not in self._streams:
                 self._client.create_log_stream(logGroupName=group, logStreamName=stream)
                 self._streams.add((function, stream))

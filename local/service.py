@@ -15,6 +15,8 @@ from local.front import Front
 from local.functions import ROOT, Function, Functions
 from local.gateway import Gateway
 from local.logs import Logs
+from local.oauth import Login
+from local.people import enlist
 from local.queues import Poller
 from local.resources import Resources
 from local.server import bind, serve
@@ -43,14 +45,16 @@ class Service:
         front = Front(aws.application(self._server.server_port))
         serve(self._server, front)
         self.resources = Resources(committed(), self.cloud, {"Url": self.url, "Console": CONSOLE, "Machines": MACHINE})
+        enlist(self.resources.setting("CUTLINE_USER_POOL"))
         self.tokens = Tokens(f"{self.url}/users")
-        self._logs = Logs(self.cloud.client("logs"))
+        self._logs = Logs(self.cloud.client("logs"), self.resources.digest.functions)
         self.functions = front.functions = Functions(
             {
                 name: Function(name, digest, self._environment(name), self._logs.tell, options.root)
                 for name, digest in self.resources.digest.functions.items()
             }
         )
+        front.login = Login(self.tokens, redirects=(f"{self.url}/docs/oauth2-redirect",))
         submit = self.functions["submit"]
         front.gateway = Gateway(submit, self.tokens, self.resources.digest.public)
         self._ends = ExecutionEnds()

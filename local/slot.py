@@ -182,7 +182,7 @@ class _RuntimeApi(socketserver.ThreadingTCPServer):
         self.slot = slot
         super().__init__(("127.0.0.1", 0), _RuntimeRequest)
         self.address = f"127.0.0.1:{self.server_address[1]}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
 
     def close(self) -> None:
         self.shutdown()

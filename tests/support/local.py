@@ -1,0 +1,161 @@
+"""The local service as its users start it: a process, one for all tests of a module.
+
+from tests.support.local import running, Running   # a fixture
+def test_…(running: Running): running.get("/exports", "demo")
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+import requests
+
+from local.tokens import CONSOLE, MACHINE, MACHINE_SECRET, SCOPE, USERS
+
+ROOT = Path(__file__).parents[2]
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], seconds: float = 30, what: str = "it") -> T:
+    """What ``look`` finds, once that is something. Fails after ``seconds``."""
+    until = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < until, f"{what} has not come in {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+class Running:
+    """A service that runs."""
+
+    def __init__(self, *words: object) -> None:
+        self.output = tempfile.TemporaryFile("w+b")  # noqa: SIM115 – as long as the service
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "--port", "0", *map(str, words)],
+            cwd=ROOT,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CUTLINE_", "MOTO_"))},
+        )
+        try:
+            self.url = eventually(self._address, 60, "the service's address")
+        except BaseException:
+            self.process.kill()
+            raise
+        self._tokens: dict[str, str] = {}
+
+    def _address(self) -> str | None:
+        said = self.said()
+        assert self.process.poll() is None, f"the service ended:\n{said}"
+        found = re.search(r"Cutline is at (http://\S+?),", said)
+        return found and found[1]
+
+    def said(self) -> str:
+        """All that it has written."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
+
+    def token(self, user: str = "demo") -> str:
+        """An access token of a demo user, got as `cutline login` does; of the machine client for its name."""
+        if user not in self._tokens:
+            self._tokens[user] = self._machine_token() if user == MACHINE else self._user_token(user)
+        return self._tokens[user]
+
+    def _machine_token(self) -> str:
+        answer = requests.post(
+            f"{self.url}/oauth2/token",
+            data={"grant_type": "client_credentials"},
+            auth=(MACHINE, MACHINE_SECRET),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def _user_token(self, user: str) -> str:
+        verifier, back = secrets.token_urlsafe(48), "http://127.0.0.1:9/back"
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {"client_id": CONSOLE, "response_type": "code", "redirect_uri": back, "scope": f"{SCOPE} openid"}
+        answer = requests.post(
+            f"{self.url}/oauth2/authorize",
+            params={**asked, "code_challenge": challenge, "code_challenge_method": "S256"},
+            data={"username": user, "password": USERS[user].password},
+            allow_redirects=False,
+            timeout=30,
+        )
+        code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+        given = {"grant_type": "authorization_code", "client_id": CONSOLE, "redirect_uri": back, "code": code}
+        answer = requests.post(f"{self.url}/oauth2/token", data={**given, "code_verifier": verifier}, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def ask(self, method: str, path: str, user: str | None = "demo", **more: Any) -> requests.Response:
+        """Ask the API as ``user``; None: as nobody."""
+        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        return requests.request(
+            method,
+            self.url + path,
+            headers={**headers, **more.pop("headers", {})},
+            allow_redirects=False,
+            timeout=120,
+            **more,
+        )
+
+    def get(self, path: str, user: str | None = "demo", **more: Any) -> requests.Response:
+        return self.ask("GET", path, user, **more)
+
+    def post(self, path: str, body: Any = None, user: str | None = "demo", **more: Any) -> requests.Response:
+        return self.ask("POST", path, user, json=body, **more)
+
+    def slots(self, function: str) -> list[psutil.Process]:
+        """The processes of a function."""
+        handler = f"functions.{function}.handler.handler"
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if handler in child.cmdline():
+                    found.append(child)
+        return found
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> list[psutil.Process]:
+        """End the service; returns what it has left behind."""
+        if self.process.poll() is None:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.send_signal(how)
+            self.process.wait(30)
+            return psutil.wait_procs(children, timeout=5)[1]
+        return []
+
+
+@contextlib.contextmanager
+def service(*words: object) -> Iterator[Running]:
+    """A service with these words after ``python -m local``."""
+    one = Running(*words)
+    try:
+        yield one
+    finally:
+        one.stop()
+        one.output.close()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    """A service for the module's tests."""
+    with service() as one:
+        yield one
