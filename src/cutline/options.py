@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args
 
@@ -16,7 +15,7 @@ import click
 from cutline.aoi import read_aoi
 from cutline.cog.profile import PROFILES
 from cutline.errors import InvalidProcess, InvalidRequest
-from cutline.imagery import parse_mask_values, parse_scene
+from cutline.imagery import parse_interval, parse_mask_values, parse_scene
 from cutline.imagery.like import grid_of
 from cutline.models.request import ExportRequest, MaskRequest, MosaicRule, Resampling
 from cutline.process import parse_graph
@@ -67,13 +66,22 @@ class OutPath(LocalPath):
 
 
 def request_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Give a command all options that say what to export."""
-    for option in reversed(_OPTIONS):
+    """Give a command all options that say what to export, and how this machine is to do it."""
+    return _with_options(command, (*_WANTED, *_HERE, _JSON))
+
+
+def wanted_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command all options that say what to export, wherever that is done."""
+    return _with_options(command, (*_WANTED, _JSON))
+
+
+def _with_options(command: Callable[P, R], options: Sequence[Callable[[Any], Any]]) -> Callable[P, R]:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-_OPTIONS = (
+_WANTED = (
     click.option(
         "--scene",
         "scenes",
@@ -119,10 +127,12 @@ _OPTIONS = (
     click.option("--scale", type=float, help="Store (value - offset) / scale, rounded: needs an integer --dtype."),
     click.option("--offset", type=float, help="See --scale."),
     click.option("--nodata", type=float, help="Value without data. Default: NaN for floats, else an internal mask."),
+)
+_HERE = (
     click.option("--workers", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes. [one a core]"),
     click.option("--tile-size", type=int, help="Pixels along a tile's side, 512 · 2^k; changes no pixel."),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON report."),
 )
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON report.")
 
 
 def request_of(options: dict[str, Any]) -> ExportRequest:
@@ -130,26 +140,26 @@ def request_of(options: dict[str, Any]) -> ExportRequest:
     return build_request(
         Wanted(
             scenes=[parse_scene(text) for text in options["scenes"]],
-            aoi=_aoi(options),
-            bands=_names(options["bands"]),
+            aoi=area_of(options),
+            bands=names_of(options["bands"]),
             process=options["process"],
             expression=options["expression"],
-            graph=_graph(options["graph"]),
+            graph=graph_of(options["graph"]),
             color=options["color"],
-            stretch=_stretch(options["stretch"]),
-            band_names=_names(options["band_names"]) or (),
-            mask=_mask(options["mask_asset"], options["mask_values"]),
+            stretch=stretch_of(options["stretch"]),
+            band_names=names_of(options["band_names"]) or (),
+            mask=mask_of(options["mask_asset"], options["mask_values"]),
             temporal=_temporal(options["temporal"]),
             mosaic=options["mosaic"],
             crs=options["crs"],
-            resolution=_number(options, "resolution", positive=True),
+            resolution=number_of(options, "resolution", positive=True),
             like=grid_of(options["like"]) if options["like"] is not None else None,
             resampling=options["resampling"],
             profile=options["profile"],
             level=options["level"],
             dtype=options["dtype"],
-            scale=_number(options, "scale", positive=True),
-            offset=_number(options, "offset"),
+            scale=number_of(options, "scale", positive=True),
+            offset=number_of(options, "offset"),
             nodata=options["nodata"],
         )
     )
@@ -162,7 +172,7 @@ def tile_edge_of(options: dict[str, Any]) -> int | None:
     return edge
 
 
-def _aoi(options: dict[str, Any]) -> dict[str, Any] | None:
+def area_of(options: dict[str, Any]) -> dict[str, Any] | None:
     if options["aoi"] is None:
         return None
     area = read_aoi(
@@ -175,7 +185,7 @@ def _aoi(options: dict[str, Any]) -> dict[str, Any] | None:
     return area.to_geojson()
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
+def names_of(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     names = tuple(name.strip() for name in text.split(","))
@@ -184,7 +194,7 @@ def _names(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _graph(path: Path | None) -> Any:
+def graph_of(path: Path | None) -> Any:
     if path is None:
         return None
     try:
@@ -196,7 +206,7 @@ def _graph(path: Path | None) -> Any:
         raise InvalidProcess(f"{path} is no JSON: {error}") from error
 
 
-def _stretch(text: str | None) -> tuple[float, float] | None:
+def stretch_of(text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
     try:
@@ -208,7 +218,7 @@ def _stretch(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _mask(asset: str | None, values: str | None) -> MaskRequest | None:
+def mask_of(asset: str | None, values: str | None) -> MaskRequest | None:
     if asset is None and values is None:
         return None
     if asset is None or values is None:
@@ -220,28 +230,13 @@ def _mask(asset: str | None, values: str | None) -> MaskRequest | None:
 def _temporal(text: str | None) -> tuple[str | None, str | None] | None:
     if text is None:
         return None
-    start, slash, end = text.partition("/")
-    if not slash:
-        raise InvalidRequest(f"--datetime {text}: write START/END, such as 2024-06-01/2024-09-01, or START/..")
-    first, last = _day(start), _day(end)
-    if first and last and first > last:
-        raise InvalidRequest(f"--datetime {text}: it ends before it begins", pointer="/source/temporal")
-    if last == dt.date.max:
-        end = ".."
-    elif last is not None:  # the request's interval is half-open; who writes a day means all of it, as in STAC
-        end = (last + dt.timedelta(days=1)).isoformat()
-    return (None if start in {"", ".."} else start), (None if end in {"", ".."} else end)
-
-
-def _day(text: str) -> dt.date | None:
-    """The day that ``text`` is; None for an instant, and for what is neither."""
     try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
+        return parse_interval(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"--datetime {error.message}", pointer=error.pointer) from error
 
 
-def _number(options: dict[str, Any], name: str, *, positive: bool = False) -> float | None:
+def number_of(options: dict[str, Any], name: str, *, positive: bool = False) -> float | None:
     value: float | None = options[name]
     if value is not None and not (math.isfinite(value) and (value > 0 or not positive)):
         raise InvalidRequest(f"--{name} {value:g}: it must be a number{' above 0' if positive else ''}")

@@ -1,7 +1,8 @@
-"""How scenes and mask values are written on a command line."""
+"""How scenes, mask values and times are written in words."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import NamedTuple
 
@@ -57,6 +58,34 @@ def parse_mask_values(text: str) -> MaskValues:
     if any(not 0 <= bit < 32 for bit in numbers):
         raise InvalidRequest(f"{text!r}: bits count from 0, the least significant, to 31", pointer=MASK)
     return MaskValues(bits=numbers)
+
+
+def parse_interval(text: str) -> tuple[str | None, str | None]:
+    """``START/END`` as a half-open interval; ``..`` is open, None. A day as END is included, an instant is not.
+
+    Raises InvalidRequest.
+    """
+    start, slash, end = text.partition("/")
+    if not slash:
+        raise InvalidRequest(
+            f"{text}: write START/END, such as 2024-06-01/2024-09-01, or START/..", pointer="/source/temporal"
+        )
+    first, last = _day(start), _day(end)
+    if first and last and first > last:
+        raise InvalidRequest(f"{text}: it ends before it begins", pointer="/source/temporal")
+    if last == dt.date.max:
+        end = ".."
+    elif last is not None:  # the request's interval is half-open; who writes a day means all of it, as in STAC
+        end = (last + dt.timedelta(days=1)).isoformat()
+    return (None if start in {"", ".."} else start), (None if end in {"", ".."} else end)
+
+
+def _day(text: str) -> dt.date | None:
+    """The day that ``text`` is; None for an instant, and for what is neither."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 MASK = "/source/mask"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from typing import Any
 
-from cutline.errors import CutlineError, InvalidRequest, InvalidScene
+from cutline.errors import CutlineError, InvalidRequest, InvalidScene, TooLarge
 from cutline.imagery.footprint import footprint
 from cutline.imagery.formats import FORMATS, SNIFFED_BYTES, has_suffix
 from cutline.imagery.header import BandTraits, Header, read_header, with_nodata
@@ -26,26 +28,60 @@ ITEM_SUFFIXES = frozenset({".json", ".geojson"})
 NOTHING_SAID = ItemBand()
 
 
-def describe_scenes(source: Source) -> tuple[Scene, ...]:
-    """The scenes of ``source`` in its order, ids all different.
+Permit = Callable[[str], None]
+"""Raises for an href, absolute already, that may not be opened"""
+
+
+def describe_scenes(source: Source, permit: Permit | None = None) -> tuple[Scene, ...]:
+    """The scenes of ``source`` in its order, ids all different. ``permit`` is asked before anything is opened.
 
     Raises InvalidScene (or UnsupportedCRS, TooLarge) or SourceUnavailable, naming the scene, with its pointer.
     """
     scenes: list[Scene] = []
     for position, request in enumerate(source.scenes):
         with _about(request, position):
-            scene = _describe(request, source)
+            scene = _describe(request, source, permit or _anything)
         scenes.append(scene.model_copy(update={"id": _unused(scene.id, {known.id for known in scenes})}))
     return tuple(scenes)
 
 
-def _describe(request: SceneRequest, source: Source) -> Scene:
-    if bool(request.href) == bool(request.assets):
-        raise InvalidScene("a scene is either one href or one file per band")
+def _anything(href: str) -> None:
+    """Who runs this on a machine of their own may open whatever they can."""
+
+
+def _describe(request: SceneRequest, source: Source, permit: Permit) -> Scene:
+    if [bool(request.href), bool(request.assets), bool(request.item)].count(True) != 1:
+        raise InvalidScene("a scene is one href, one file per band, or one STAC item")
+    if request.item:
+        return _from_item(parse_item(_document(request.item)), self_link(request.item), source, permit)
     if request.href is None:
-        return _from_files({name: resolve(href) for name, href in request.assets.items()}, source)
-    href = resolve(request.href)
-    return _from_item(href, source) if _is_item(href) else _from_file(href, source)
+        return _from_files({name: _open(href, permit) for name, href in request.assets.items()}, source)
+    href = _open(request.href, permit)
+    if not _is_item(href):
+        return _from_file(href, source)
+    return _from_item(parse_item(objects(href).read(href, MAX_ITEM_BYTES)), href, source, permit)
+
+
+def self_link(item: Mapping[str, Any]) -> str | None:
+    """Where a STAC item says that it is, if that is an address; relative hrefs in it begin there."""
+    links = item.get("links")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("rel") == "self" and "://" in str(link.get("href")):
+            return str(link["href"])
+    return None
+
+
+def _open(href: str, permit: Permit, base: str | None = None) -> str:
+    resolved = resolve(href, base)
+    permit(resolved)
+    return resolved
+
+
+def _document(item: Mapping[str, Any]) -> bytes:
+    content = json.dumps(item).encode()
+    if len(content) > MAX_ITEM_BYTES:
+        raise TooLarge(f"it is longer than the {MAX_ITEM_BYTES:,} bytes we read")
+    return content
 
 
 def _is_item(href: str) -> bool:
@@ -76,13 +112,12 @@ def _from_files(hrefs: dict[str, str], source: Source) -> Scene:
     return _scene(_common_stem([stem(href) for href in hrefs.values()]), headers, bands, source)
 
 
-def _from_item(href: str, source: Source) -> Scene:
-    item = parse_item(objects(href).read(href, MAX_ITEM_BYTES))
+def _from_item(item: Item, href: str | None, source: Source, permit: Permit) -> Scene:
     chosen = choose_bands(item)
     keys = dict.fromkeys(band.asset for band in chosen)
     if source.mask is not None and source.mask.asset in item.assets:
         keys[source.mask.asset] = None
-    headers = {key: _read_item_asset(item, key, href) for key in keys}
+    headers = {key: _read_item_asset(item, key, href, permit) for key in keys}
     bands = [band for choice in chosen for band in _item_bands(choice, item, headers[choice.asset])]
     if source.band_names:
         bands = _renamed(bands, source.band_names)
@@ -102,9 +137,11 @@ def _read(key: str, href: str) -> Header:
         raise _said_of(f"{key} ({shown(href)})", error) from error
 
 
-def _read_item_asset(item: Item, key: str, item_href: str) -> Header:
+def _read_item_asset(item: Item, key: str, item_href: str | None, permit: Permit) -> Header:
     asset = item.assets[key]
-    header = _read(key, resolve(asset.href, item_href))
+    if item_href is None and "://" not in asset.href:
+        raise InvalidScene(f"{key}: {shown(asset.href)} is relative, and the item has no self link to begin from")
+    header = _read(key, _open(asset.href, permit, item_href))
     values = {band.nodata for band in asset.bands}
     if len(values) > 1:
         raise InvalidScene(f"{key}: its bands have different nodata values; give one file per band")
@@ -189,7 +226,8 @@ def _unused(scene_id: str, taken: Iterable[str]) -> str:
 @contextmanager
 def _about(request: SceneRequest, position: int) -> Iterator[None]:
     """Errors inside say which scene they are about, and where it stands in the request."""
-    name = request.href or ",".join(f"{band}={shown(href)}" for band, href in request.assets.items())
+    files = ",".join(f"{band}={shown(href)}" for band, href in request.assets.items())
+    name = request.href or files or str((request.item or {}).get("id"))[:100]
     try:
         yield
     except CutlineError as error:

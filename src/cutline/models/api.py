@@ -167,6 +167,7 @@ class ExportBody(Model):
     color: str | None = Field(default=None, min_length=1, max_length=400, examples=["gamma RGB 1.1 saturation 1.2"])
     aoi: Area | None = Field(default=None, description="By default all of the scenes")
     aoi_href: Href | None = Field(default=None, description="The area of an upload, as GET /uploads/{id} names it")
+    repair: bool = Field(default=False, description="Repair an invalid area instead of refusing it")
     mosaic: MosaicRule | None = None
     output: OutputBody = OutputBody()
     deliveries: tuple[LinkDelivery, ...] = Field(default=(LinkDelivery(),), min_length=1, max_length=1)

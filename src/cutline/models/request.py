@@ -23,10 +23,12 @@ class MaskRequest(Model):
 
 
 class SceneRequest(Model):
-    """One scene, by a single file or STAC item, or by one file per band (band name -> href)."""
+    """One scene: by a single file or STAC item, by one file per band (band name -> href), or a STAC item by value."""
 
     href: str | None = None
     assets: dict[str, str] = Field(default_factory=dict)
+    item: dict[str, Any] | None = None
+    """Relative hrefs in it are taken from its self link"""
 
 
 class Source(Model):

@@ -75,6 +75,12 @@ class WebObjects:
             return check_length(host.get(limit + 1)[0], limit)
 
 
+def ask(href: str, limit: int, content: bytes | None = None) -> bytes:
+    """What a web service answers, at most ``limit`` bytes; ``content`` is JSON to POST. Raises as ``Objects.read``."""
+    with _Host(href) as host:
+        return check_length(host.get(limit + 1, content=content)[0], limit)
+
+
 class WebFiles:
     """Opens web addresses under short names, for GDAL, which cannot take an exception: what failed is kept here."""
 
@@ -256,29 +262,35 @@ class _Host:
         self._connection.close()
 
     def get(
-        self, nbytes: int, *, first: int | None = None, etag: str | None = None
+        self, nbytes: int, *, first: int | None = None, etag: str | None = None, content: bytes | None = None
     ) -> tuple[bytes, http.client.HTTPMessage]:
-        """At most ``nbytes`` from byte ``first`` (None: of the whole, without asking for a range), and the headers."""
+        """At most ``nbytes`` from byte ``first`` (None: of the whole, without asking for a range), and the headers.
+        With ``content``, which is JSON, it is a POST."""
         headers = {"User-Agent": "cutline", "Accept-Encoding": "identity"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         if first is not None:
             headers["Range"] = f"bytes={first}-{first + nbytes - 1}"
         if etag and not etag.startswith("W/"):
             headers["If-Match"] = etag
         for delay in _delays():
             try:
-                return self._ask(nbytes, first, headers)
+                return self._ask(nbytes, first, headers, content)
             except TransientError:
                 if delay is None:
                     raise
                 time.sleep(delay)
         raise AssertionError("unreachable")
 
-    def _ask(self, nbytes: int, first: int | None, headers: dict[str, str]) -> tuple[bytes, http.client.HTTPMessage]:
+    def _ask(
+        self, nbytes: int, first: int | None, headers: dict[str, str], content: bytes | None
+    ) -> tuple[bytes, http.client.HTTPMessage]:
         self._connection.response_class = functools.partial(_Answer, nbytes=nbytes)  # type: ignore[assignment]
         try:
             if self._connection.sock is not None:  # the last answer may have left it little time
                 self._connection.sock.settimeout(TIMEOUT)
-            self._connection.request("GET", self._target, headers=headers)
+            method = "GET" if content is None else "POST"
+            self._connection.request(method, self._target, content, headers)
             answer = self._connection.getresponse()
             if first and answer.status == 200:
                 raise InvalidRequest("the server does not serve ranges of a file")
@@ -286,10 +298,10 @@ class _Host:
                 return b"", answer.headers
             if answer.status not in (200, 206):
                 raise _told(answer)
-            content = answer.read(nbytes)
+            answered = answer.read(nbytes)
             if not answer.isclosed():  # more than we want: let it go, with the connection
                 self._connection.close()
-            return content, answer.headers
+            return answered, answer.headers
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise SourceUnavailable(f"no answer: {error or type(error).__name__}") from error
