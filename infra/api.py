@@ -1,0 +1,121 @@
+"""The HTTP API: every route is answered by the function submit; only the description of the service is public."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_wafv2 as waf
+from constructs import Construct
+
+from infra.auth import Auth
+from infra.data import named
+from infra.functions import RETENTION
+from infra.settings import Deployment
+
+STAGE = "v1"
+PUBLIC = ("health", "config", "openapi.json", "docs")
+ACCESS_LOG = json.dumps(
+    {
+        "time": "$context.requestTimeEpoch",
+        "request": "$context.requestId",
+        "by": "$context.authorizer.claims.sub",
+        "from": "$context.identity.sourceIp",
+        "method": "$context.httpMethod",
+        "path": "$context.path",
+        "status": "$context.status",
+        "bytes": "$context.responseLength",
+        "milliseconds": "$context.responseLatency",
+        "error": "$context.error.message",
+    }
+)
+REFUSALS = {
+    # what API Gateway answers by itself: (status, code)
+    "UNAUTHORIZED": (apigateway.ResponseType.UNAUTHORIZED, "401", "unauthenticated"),
+    "ACCESS_DENIED": (apigateway.ResponseType.ACCESS_DENIED, "403", "access-denied"),
+    "MISSING_ROUTE": (apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN, "404", "not-found"),
+    "THROTTLED": (apigateway.ResponseType.THROTTLED, "429", "rate-limited"),
+    "TOO_LARGE": (apigateway.ResponseType.REQUEST_TOO_LARGE, "413", "too-large"),
+    "TIMEOUT": (apigateway.ResponseType.INTEGRATION_TIMEOUT, "504", "transient-error"),
+    "FAILURE": (apigateway.ResponseType.INTEGRATION_FAILURE, "502", "internal-error"),
+}
+REQUESTS_A_DAY = 100_000
+PROBLEM = '{"type": "about:blank", "title": "%s", "status": %s, "code": "%s", "detail": $context.error.messageString}'
+
+
+class Api(Construct):
+    """A regional REST API with a Cognito authorizer."""
+
+    def __init__(self, scope: Construct, settings: Deployment, pool: cognito.UserPool) -> None:
+        super().__init__(scope, "Api")
+        self._settings = settings
+        self._access_log = logs.LogGroup(
+            self, "AccessLog", retention=RETENTION[settings.log_days], removal_policy=RemovalPolicy.DESTROY
+        )
+        self.rest = apigateway.RestApi(
+            self,
+            "Rest",
+            rest_api_name=f"{Stack.of(self).stack_name}",
+            description="Cutline: exports of any area of imagery as one COG",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=True,  # an account without that role writes no logs of any API
+            deploy_options=apigateway.StageOptions(
+                stage_name=STAGE,
+                throttling_rate_limit=settings.requests_per_second,
+                throttling_burst_limit=settings.burst,
+                tracing_enabled=True,
+                metrics_enabled=True,
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                data_trace_enabled=False,  # tokens would be in the log
+                access_log_destination=apigateway.LogGroupLogDestination(self._access_log),
+                access_log_format=apigateway.AccessLogFormat.custom(ACCESS_LOG),
+            ),
+        )
+        named(self.rest, "Api")
+        # Written out: the stage waits for the functions, which are told this address.
+        self.url = f"https://{self.rest.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}"
+        self._authorizer = apigateway.CognitoUserPoolsAuthorizer(self, "Authorizer", cognito_user_pools=[pool])
+
+    def answer_with(self, function: lambda_.Function, auth: Auth) -> None:
+        """Send every request to ``function``."""
+        integration = apigateway.LambdaIntegration(function, allow_test_invoke=False)
+        for path in PUBLIC:
+            self.rest.root.add_resource(path).add_method(
+                "GET", integration, authorization_type=apigateway.AuthorizationType.NONE
+            )
+        self.rest.root.add_resource("{proxy+}").add_method(
+            "ANY",
+            integration,
+            authorizer=self._authorizer,
+            authorization_type=apigateway.AuthorizationType.COGNITO,
+            authorization_scopes=[auth.scope],  # without, identity tokens pass
+        )
+        for name, (kind, status, code) in REFUSALS.items():
+            self.rest.add_gateway_response(
+                name,
+                type=kind,
+                status_code=status,
+                templates={"application/json": PROBLEM % (name.replace("_", " ").capitalize(), status, code)},
+                response_headers={"Content-Type": "'application/problem+json'"},
+            )
+        # Machines that an operator gives a key to are counted by this plan; users have limits of their own (quotas).
+        self.rest.add_usage_plan(
+            "Usage",
+            name=f"{Stack.of(self).stack_name}-machines",
+            api_stages=[apigateway.UsagePlanPerApiStage(api=self.rest, stage=self.rest.deployment_stage)],
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=self._settings.requests_per_second, burst_limit=self._settings.burst
+            ),
+            quota=apigateway.QuotaSettings(limit=REQUESTS_A_DAY, period=apigateway.Period.DAY),
+        )
+        if self._settings.web_acl:
+            waf.CfnWebACLAssociation(
+                self,
+                "Firewall",
+                resource_arn=self.rest.deployment_stage.stage_arn,
+                web_acl_arn=self._settings.web_acl,
+            )

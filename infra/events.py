@@ -1,0 +1,64 @@
+"""What happens elsewhere, and who is told: a file came into the inbox, an execution ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.queues import WorkQueue
+
+CLOSED = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+
+
+class Events(Construct):
+    """EventBridge fills queues, and functions empty them: nothing is lost while a function fails or is throttled."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        inbox: s3.Bucket,
+        machine: sfn.StateMachine,
+        functions: Mapping[str, lambda_.Function],
+    ) -> None:
+        super().__init__(scope, "Events")
+        self.uploads = WorkQueue(self, "Uploads", handled_in=_timeout(functions["import_aoi"]), receives=4)
+        self.ends = WorkQueue(self, "Ends", handled_in=_timeout(functions["reconcile"]), receives=6)
+        self._rule(
+            "ObjectCreated",
+            "A file came into the inbox",
+            events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={"bucket": {"name": [inbox.bucket_name]}},
+            ),
+            self.uploads,
+        )
+        self._rule(
+            "ExecutionEnded",
+            "An execution ended, however: its children are of another state machine",
+            events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"stateMachineArn": [machine.state_machine_arn], "status": CLOSED},
+            ),
+            self.ends,
+        )
+        # Each file alone: one that kills the function takes no other with it.
+        self.uploads.feed(functions["import_aoi"], batch=1, at_once=10)
+        self.ends.feed(functions["reconcile"], batch=10)
+
+    def _rule(self, name: str, description: str, pattern: events.EventPattern, queue: WorkQueue) -> None:
+        target = targets.SqsQueue(queue.queue, dead_letter_queue=queue.dead_letters, max_event_age=Duration.hours(24))
+        events.Rule(self, name, description=description, event_pattern=pattern, targets=[target])
+
+
+def _timeout(function: lambda_.Function) -> Duration:
+    assert function.timeout is not None
+    return function.timeout

@@ -1,0 +1,72 @@
+"""The whole service as one CloudFormation stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Duration, Stack, Tags
+from constructs import Construct
+
+from infra.api import Api
+from infra.assets import BUILT, Assets
+from infra.auth import Auth
+from infra.data import Data
+from infra.events import Events
+from infra.functions import ROOMS, Functions
+from infra.grants import Grants
+from infra.machine import Machine
+from infra.observability import Observability
+from infra.queues import WorkQueue
+from infra.settings import Deployment, deployment
+
+
+class CutlineStack(Stack):
+    """Made of one construct for each concern; each is told what it needs of those before it."""
+
+    def __init__(self, scope: Construct, name: str, *, built: Path = BUILT) -> None:
+        super().__init__(scope, name, description="Cutline: cuts areas out of imagery into one COG")
+        settings = deployment(self.node.try_get_context)
+        data, auth = Data(self, settings), Auth(self, settings)
+        api = Api(self, settings, auth.pool)
+        ready = WorkQueue(self, "Ready", handled_in=Duration.seconds(ROOMS["submit"].timeout), receives=5)
+        environment = _environment(settings, data, auth, api, ready)
+        functions = Functions(self, settings, Assets(self, settings, built), environment).by_name
+        grants = Grants(self, settings, data, auth, ready, tuple(functions))
+        for folder, function in functions.items():
+            for statement in grants.of(folder):
+                function.add_to_role_policy(statement)
+        machine = Machine(self, settings, data, functions).machine
+        for folder in ("submit", "reconcile"):  # the machine waits for all others
+            functions[folder].add_environment("CUTLINE_STATE_MACHINE", machine.state_machine_arn)
+        api.answer_with(functions["submit"], auth)
+        events = Events(self, data.inbox, machine, functions)
+        ready.feed(functions["submit"], batch=1)
+        Observability(self, settings, machine, functions, (events.uploads, events.ends, ready), data.table, api.rest)
+        Tags.of(self).add("application", "cutline")
+        for output, value in {
+            "Url": api.url,
+            "Login": auth.url,
+            "UserPool": auth.pool.user_pool_id,
+            "ConsoleClient": auth.console.user_pool_client_id,
+            "MachineClient": auth.machines.user_pool_client_id,
+            "InboxBucket": data.inbox.bucket_name,
+        }.items():
+            CfnOutput(self, output, value=value)
+
+
+def _environment(settings: Deployment, data: Data, auth: Auth, api: Api, ready: WorkQueue) -> dict[str, str]:
+    """What cutline.settings.service() reads, but for the state machine."""
+    return {
+        "CUTLINE_TABLE": data.table.table_name,
+        "CUTLINE_WORK_BUCKET": data.work.bucket_name,
+        "CUTLINE_EXPORTS_BUCKET": data.exports.bucket_name,
+        "CUTLINE_INBOX_BUCKET": data.inbox.bucket_name,
+        "CUTLINE_AUDIT_BUCKET": data.audit.bucket_name,
+        "CUTLINE_READY_QUEUE": ready.queue.queue_url,
+        "CUTLINE_USER_POOL": auth.pool.user_pool_id,
+        "CUTLINE_CLIENT_ID": auth.console.user_pool_client_id,
+        "CUTLINE_SENDER": settings.sender,
+        "CUTLINE_URL": api.url,
+        "CUTLINE_SOURCE_HOSTS": ",".join(settings.source_hosts),
+        "CUTLINE_LIMITS": settings.limits.model_dump_json(),
+    }
