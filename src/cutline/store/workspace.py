@@ -1,4 +1,4 @@
-"""Where an export keeps its segments and receipts until they are one file: a local folder here, S3 in s3_workspace.py."""
+"""Where an export keeps its segments and receipts until they are one file: a local folder, or S3 (s3_workspace.py)."""
 
 from __future__ import annotations
 

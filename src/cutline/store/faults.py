@@ -1,0 +1,43 @@
+"""What AWS's APIs raise, in our words: some of it passes when tried again, the rest is a fault of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+
+from cutline.errors import CutlineError, InternalError, TransientError
+
+_PASSING = frozenset(
+    {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "RequestLimitExceeded", "TooManyRequestsException"}
+    | {"Throttling", "ThrottlingException", "ThrottledException", "ProvisionedThroughputExceededException"}
+    | {"TransactionInProgressException", "OperationAborted", "PreconditionFailed", "NoSuchUpload"}
+)
+"""Codes that come with a status below 500. The last two: another run of the same step was at the same object"""
+
+
+def told(error: Exception) -> CutlineError | None:
+    """``error`` as one of ours, or None where it is not of an AWS API."""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _PASSING or status >= 500 or code == "InternalError":
+            return TransientError(f"AWS answered {error.operation_name} with {code}; try again")
+        return InternalError(f"AWS refused {error.operation_name}: {code}")
+    if isinstance(error, NoCredentialsError | ParamValidationError):
+        return InternalError(f"AWS cannot be asked: {error}")
+    if isinstance(error, BotoCoreError):
+        return TransientError(f"AWS did not answer: {error}")
+    return None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """What AWS's APIs raise inside leaves as one of our errors."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        known = told(error)
+        assert known is not None  # noqa: S101 - it is for both
+        raise known from error

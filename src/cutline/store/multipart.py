@@ -1,0 +1,175 @@
+"""A large object in S3, made of pieces of others: most of its bytes never pass through us.
+
+Whatever goes wrong, no half-made upload stays behind; and S3 itself checks the whole against the CRC-64/NVME that we
+know beforehand.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cutline.cog.parts import HEADER, Part, Piece, plan_parts
+from cutline.errors import IncompleteExport
+from cutline.kernel import crc64
+from cutline.store.bucket import Bucket
+from cutline.store.clients import client
+from cutline.store.faults import translated
+
+_THREADS = 16
+_SENT_AT_ONCE = 384 << 20
+"""Bytes of parts in memory"""
+_CONTENT = "content-sha256"
+"""Name of the metadata by which a finished object is known again"""
+
+
+class Source(NamedTuple):
+    """An object that is joined into the new one, and the content that it has to have."""
+
+    key: str
+    nbytes: int
+    etag: str
+    crc64: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What is to be made: ``header``, then all ``sources`` of one bucket, in order."""
+
+    header: bytes
+    bucket: str
+    sources: Sequence[Source]
+    crc64: int
+    """Of the whole"""
+    sha256: str
+    """What identifies the content: an object made of it before is taken as it is"""
+    content_type: str
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.header) + sum(source.nbytes for source in self.sources)
+
+
+def join(joined: Joined, bucket: str, key: str, may_complete: Callable[[], None]) -> str:
+    """Make the object ``key`` of ``bucket``, and return its ETag. Done twice, it is made once.
+
+    ``may_complete`` is asked last, and raises where the object is no longer wanted. Raises IncompleteExport where a
+    source has gone, and TransientError where one changed or S3 had no time for us.
+    """
+    with translated():
+        target = Bucket(bucket)
+        made = target.head(key)
+        if made and made["ContentLength"] == joined.nbytes and made["Metadata"].get(_CONTENT) == joined.sha256:
+            may_complete()
+            return str(made["ETag"])
+        target.abort_uploads(key)  # of a run that was killed
+        return _Upload(joined, bucket, key).made(may_complete)
+
+
+class _Upload:
+    """One multipart upload, from its beginning to its completion or end."""
+
+    def __init__(self, joined: Joined, bucket: str, key: str) -> None:
+        self._joined, self._at = joined, {"Bucket": bucket, "Key": key}
+        self._s3 = client("s3")
+
+    def made(self, may_complete: Callable[[], None]) -> str:
+        joined, parts = (
+            self._joined,
+            plan_parts(len(self._joined.header), [each.nbytes for each in self._joined.sources]),
+        )
+        begun = self._s3.create_multipart_upload(
+            **self._at,
+            ContentType=joined.content_type,
+            Metadata={_CONTENT: joined.sha256},
+            ChecksumAlgorithm="CRC64NVME",
+            ChecksumType="FULL_OBJECT",
+        )
+        self._at = {**self._at, "UploadId": begun["UploadId"]}
+        try:
+            done = self._all(parts)
+            may_complete()
+            answer = self._s3.complete_multipart_upload(
+                **self._at,
+                MultipartUpload={"Parts": done},
+                ChecksumCRC64NVME=in_base64(joined.crc64),
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=joined.nbytes,
+            )
+        except BaseException:
+            with suppress(ClientError, BotoCoreError):  # what went wrong first is what matters; the bucket cleans up
+                self._s3.abort_multipart_upload(**self._at)
+            raise
+        return str(answer["ETag"])
+
+    def _all(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
+        """All parts, several at once; the first that fails ends it."""
+        most_sent = max((part.nbytes for part in parts if not part.copied), default=1)
+        with ThreadPoolExecutor(max(1, min(_THREADS, _SENT_AT_ONCE // most_sent))) as threads:
+            begun = [threads.submit(self._part, number, part) for number, part in enumerate(parts, 1)]
+            try:
+                for future in as_completed(begun):
+                    future.result()
+            except BaseException:
+                threads.shutdown(cancel_futures=True)
+                raise
+        return [future.result() for future in begun]
+
+    def _part(self, number: int, part: Part) -> dict[str, Any]:
+        if part.copied:
+            answer = self._copied(number, part.pieces[0])["CopyPartResult"]
+        else:
+            content = b"".join(map(self._fetched, part.pieces))
+            answer = self._s3.upload_part(
+                **self._at, PartNumber=number, Body=content, ChecksumCRC64NVME=in_base64(crc64(content))
+            )
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    def _copied(self, number: int, piece: Piece) -> dict[str, Any]:
+        source = self._joined.sources[piece.source]
+        whole = piece.nbytes == source.nbytes
+        with _there(source):
+            answer: dict[str, Any] = self._s3.upload_part_copy(
+                **self._at,
+                PartNumber=number,
+                CopySource={"Bucket": self._joined.bucket, "Key": source.key},
+                CopySourceIfMatch=source.etag,
+                **({} if whole else {"CopySourceRange": f"bytes={piece.start}-{piece.stop - 1}"}),
+            )
+        return answer
+
+    def _fetched(self, piece: Piece) -> bytes:
+        if piece.source == HEADER:
+            return self._joined.header[piece.start : piece.stop]
+        source = self._joined.sources[piece.source]
+        with _there(source):
+            content: bytes = self._s3.get_object(
+                Bucket=self._joined.bucket,
+                Key=source.key,
+                IfMatch=source.etag,
+                Range=f"bytes={piece.start}-{piece.stop - 1}",
+            )["Body"].read()
+        if len(content) != piece.nbytes or (piece.nbytes == source.nbytes and crc64(content) != source.crc64):
+            raise IncompleteExport(f"{source.key} was damaged; retry the export")
+        return content
+
+
+@contextmanager
+def _there(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            raise IncompleteExport(f"{source.key} is gone; retry the export") from error
+        raise
+
+
+def in_base64(crc: int) -> str:
+    """A CRC-64 as S3 writes it."""
+    return base64.b64encode(crc.to_bytes(8, "big")).decode()
