@@ -1,4 +1,4 @@
-"""The one port: which part of the service a request is for."""
+"""The one port: which part of the service a request is for, and whether it may be asked at all."""
 
 from __future__ import annotations
 
@@ -6,46 +6,67 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
+from local.aws import INTERPRETER
 from local.functions import Functions
 from local.gateway import problem
+from local.objects import Objects, Wsgi, refusal
+from local.signatures import Refused, Signatures
 
 INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
 
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+OURSELVES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Front:
-    """A WSGI application. Parts are set once they are there: the resources are made through it."""
+    """A WSGI application. Its later parts are set once they are there, for they are made through it."""
 
-    def __init__(self, aws: Wsgi) -> None:
-        self.aws = aws
+    def __init__(self, aws: Wsgi, signatures: Signatures, objects: Objects) -> None:
+        self._aws, self._signatures, self._objects = aws, signatures, objects
         self.functions: Functions | None = None
-        self.gateway: Callable[[Request], Response] | None = None
         self.login: Callable[[Request], Response | None] | None = None
+        self.gateway: Callable[[Request], Response] | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        found = INVOKE.fullmatch(request.path)
-        if found and self.functions:
-            return self._invoke(unquote(found["name"]), request)(environ, start_response)
-        if _for_aws(request):
-            return self.aws(environ, start_response)
-        if self.login and (answer := self.login(request)):
-            return answer(environ, start_response)
-        if self.gateway:
-            return self.gateway(request)(environ, start_response)
-        return problem(503, "starting", "the service is starting")(environ, start_response)
+        return self._part(request)(environ, start_response)
 
-    def _invoke(self, name: str, request: Request) -> Response:
-        assert self.functions
+    def _part(self, request: Request) -> Response | Wsgi:
+        if urlsplit(f"//{request.host}").hostname not in OURSELVES:
+            # A website whose name somebody makes point to this machine, to ask from a visitor's browser.
+            return problem(421, "misdirected", "this service answers as 127.0.0.1 and localhost only")
+        if _signed(request):
+            return self._for_aws(request)
+        if self._objects.has(request.path.strip("/").partition("/")[0]):
+            return self._objects.unsigned(request)
+        if self.login and (answer := self.login(request)):
+            return answer
+        if self.gateway:
+            return self.gateway(request)
+        return problem(503, "starting", "the service is starting")
+
+    def _for_aws(self, request: Request) -> Response | Wsgi:
         try:
-            function = self.functions[name]
+            credential = self._signatures.check(request)
+            if credential.key == INTERPRETER[0] and "Origin" in request.headers:
+                raise Refused("AccessDenied", "no web page may use this key")
+        except Refused as refused:
+            return refusal(refused) if "X-Amz-Target" not in request.headers else _json_refusal(refused)
+        if credential.service == "s3":
+            return self._objects.allowed(request)
+        if self.functions and (found := INVOKE.fullmatch(request.path)):
+            return self._invoke(self.functions, unquote(found["name"]), request)
+        return self._aws
+
+    @staticmethod
+    def _invoke(functions: Functions, name: str, request: Request) -> Response:
+        try:
+            function = functions[name]
         except KeyError:
-            return _lambda_error(404, "ResourceNotFoundException", f"Function not found: {name}")
+            return _json_refusal(Refused("ResourceNotFoundException", f"Function not found: {name}", 404))
         answer = function.invoke(request.get_data() or b"{}")
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         if answer.failed:
@@ -53,7 +74,7 @@ class Front:
         return Response(answer.payload, 200, headers, content_type="application/json")
 
 
-def _for_aws(request: Request) -> bool:
+def _signed(request: Request) -> bool:
     return (
         request.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256")
         or "X-Amz-Target" in request.headers
@@ -61,10 +82,6 @@ def _for_aws(request: Request) -> bool:
     )
 
 
-def _lambda_error(status: int, kind: str, message: str) -> Response:
-    return Response(
-        json.dumps({"Type": "User", "Message": message}),
-        status,
-        {"x-amzn-ErrorType": kind},
-        content_type="application/json",
-    )
+def _json_refusal(refused: Refused) -> Response:
+    body = json.dumps({"__type": refused.code, "Type": "User", "message": refused.message})
+    return Response(body, refused.status, {"x-amzn-ErrorType": refused.code}, content_type="application/x-amz-json-1.0")

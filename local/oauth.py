@@ -81,9 +81,8 @@ class Login:
         )
         state = {"state": asked["state"]} if "state" in asked else {}
         between = "&" if urlsplit(asked["redirect_uri"]).query else "?"
-        return Response(
-            status=302, headers={"Location": asked["redirect_uri"] + between + urlencode({"code": code, **state})}
-        )
+        back = asked["redirect_uri"] + between + urlencode({"code": code, **state})
+        return Response(status=302, headers={"Location": back})
 
     def _wrong(self, request: Request) -> str | None:
         """Why we cannot even send the person back; None where we can."""

@@ -9,7 +9,7 @@ from local.tokens import USERS
 
 
 def enlist(pool: str) -> None:
-    """Every demo user into the pool ``pool`` (an id), by the sub that tokens have, which AWS's API lets nobody choose."""
+    """Every demo user into the pool ``pool`` (an id), by the sub of their tokens; AWS lets nobody choose that."""
     backend = cognitoidp_backends[ACCOUNT][REGION]
     for user in USERS.values():
         attributes = [{"Name": "email", "Value": user.email}, {"Name": "email_verified", "Value": "true"}]

@@ -16,11 +16,17 @@ from local.functions import ROOT, Function, Functions
 from local.gateway import Gateway
 from local.logs import Logs
 from local.oauth import Login
+from local.objects import Objects
 from local.people import enlist
+from local.posting import Forms
 from local.queues import Poller
 from local.resources import Resources
 from local.server import bind, serve
+from local.signatures import Signatures
 from local.tokens import CONSOLE, MACHINE, Tokens
+
+SCENES = "cutline-scenes"
+"""The bucket of the sample scenes, which anybody may read"""
 
 WARMED = ("plan", "render_tile", "assemble")
 """Whose first invocation somebody waits for"""
@@ -42,7 +48,10 @@ class Service:
         self._server = bind(options.port)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.cloud = Cloud(self.url, "cutline-local", secrets.token_urlsafe(24))
-        front = Front(aws.application(self._server.server_port))
+        signatures = Signatures({self.cloud.key: self.cloud.secret, aws.INTERPRETER[0]: aws.INTERPRETER[1]})
+        application = aws.application(self._server.server_port)
+        forms = Forms(signatures, self.cloud.client("s3"), self.url)
+        front = Front(application, signatures, Objects(application, forms, frozenset({SCENES})))
         serve(self._server, front)
         self.resources = Resources(committed(), self.cloud, {"Url": self.url, "Console": CONSOLE, "Machines": MACHINE})
         enlist(self.resources.setting("CUTLINE_USER_POOL"))

@@ -13,7 +13,8 @@ Cutline is at {url}, after {seconds:.1f} s.  Ctrl-C stops it.
   scenes     {scenes}
   API        {url}/docs
 
-  TOKEN=$(curl -s -u {machine}:{secret} -d grant_type=client_credentials {url}/oauth2/token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
+  TOKEN=$(curl -s -u {machine}:{secret} -d grant_type=client_credentials {url}/oauth2/token \\
+    | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
   curl -H "Authorization: Bearer $TOKEN" {url}/me
 """
 
