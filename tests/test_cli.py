@@ -367,12 +367,16 @@ def test_a_day_at_the_end_of_an_interval_is_in_it(text: str, interval: tuple[str
     assert request.source.temporal == interval
 
 
+CLIENT = (("login",), ("submit",), ("status",), ("wait",), ("download",), ("cancel",), ("audit",))
+
 OTHERS_OPTIONS: frozenset[str] = frozenset()
 """Options of other programs, that our words may name"""
 
 
 def test_every_option_that_our_words_name_is_there() -> None:
-    commands = [program, *program.commands.values(), *program.commands["aoi"].commands.values()]  # type: ignore[attr-defined]
+    context = click.Context(program)
+    named_here = [program.get_command(context, name) for name in program.list_commands(context)]
+    commands = [program, *named_here, *program.commands["aoi"].commands.values()]  # type: ignore[attr-defined]
     known = {name for command in commands for parameter in command.params for name in parameter.opts}
     known |= {"--help", *OTHERS_OPTIONS}
     source = Path(cutline_package.__file__).parent
@@ -389,7 +393,7 @@ def test_every_option_that_our_words_name_is_there() -> None:
 
 def test_help_and_version() -> None:
     assert cutline("--version").out == f"cutline, version {__version__}\n"
-    for command in ((), ("export",), ("estimate",), ("aoi",), ("aoi", "check"), ("processes",), ("validate",)):
+    for command in ((), ("export",), ("estimate",), ("aoi",), ("aoi", "check"), ("processes",), ("validate",), *CLIENT):
         ran = cutline(*command, "-h")
         assert ran.code == 0
         assert ran.out.startswith(f"Usage: {' '.join(('cutline', *command))}")

@@ -5,6 +5,7 @@ cutline estimate   request -> plan -> figures                    (estimate.py)
 cutline aoi check  a vector file -> findings                     (aoi/)
 cutline processes  what can be computed                          (process/catalogue.py)
 cutline validate   a COG -> faults                               (cog/validate.py)
+cutline login, submit, status, wait, download, cancel, audit: of a service, imported when called (client/)
 """
 
 from __future__ import annotations
@@ -36,7 +37,24 @@ _INVALID, _FAILED = 2, 1
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+CLIENT = ("login", "submit", "status", "wait", "download", "cancel", "audit")
+
+
+class _Program(click.Group):
+    """Those that need no service come at once, the client's when they are asked for: an export has no use for them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *CLIENT]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in CLIENT:
+            return super().get_command(ctx, cmd_name)
+        from cutline.client.commands import COMMANDS  # noqa: PLC0415
+
+        return COMMANDS[cmd_name]
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="cutline")
 def cutline() -> None:
     """Cut any area out of satellite or aerial imagery into one Cloud-Optimized GeoTIFF."""

@@ -58,7 +58,7 @@ def exported(console: Console, done: Exported) -> None:
     facts["size"] = f"{size(receipt.nbytes)}, profile {plan.cog.profile}" + (f", level {level}" if level else "")
     facts["tiles"] = f"{len(plan.tiles)} of {plan.edge} pixels" + (f", {done.reused} reused" * bool(done.reused))
     facts["time"] = f"{done.seconds:.1f} s"
-    _print_facts(console, facts)
+    print_facts(console, facts)
     _warnings(console, done.warnings)
 
 
@@ -91,10 +91,10 @@ def estimate(console: Console, figures: Estimate) -> None:
     facts["tiles"] = f"{figures.tiles} of {figures.tile_edge} pixels"
     facts["bands"] = f"{figures.bands} as {figures.dtype}"
     facts["size"] = f"at most {size(figures.bytes_max)} ({size(figures.raw_bytes)} of raw pixels)"
-    facts["time"] = f"{_seconds(figures.seconds.low)} to {_seconds(figures.seconds.high)} on this machine"
+    facts["time"] = f"{seconds(figures.seconds.low)} to {seconds(figures.seconds.high)} on this machine"
     cost = figures.aws_cost_usd
     facts["AWS"] = f"${cost.low:.4f} to ${cost.high:.4f}, without egress"
-    _print_facts(console, facts)
+    print_facts(console, facts)
     _warnings(console, figures.warnings)
 
 
@@ -113,7 +113,7 @@ def aoi_report(console: Console, report: AoiReport) -> None:
         facts["crosses"] = "the antimeridian"
     if report.area_change_km2 is not None:
         facts["repair"] = f"changed the area by {report.area_change_km2:+.6f} km²"
-    _print_facts(console, facts)
+    print_facts(console, facts)
     for finding in report.findings:
         colour = _SEVERITY[finding.severity]
         console.print(f"[{colour}]{finding.severity}[/{colour}] {escape(finding.message)} [dim]{finding.code}[/dim]")
@@ -145,7 +145,7 @@ def process(console: Console, info: ProcessInfo) -> None:
     ):
         if value:
             facts[label] = escape(value)
-    _print_facts(console, facts)
+    print_facts(console, facts)
 
 
 def validation(console: Console, found: Validation) -> None:
@@ -153,7 +153,7 @@ def validation(console: Console, found: Validation) -> None:
     facts["file"] = escape(found.path)
     facts["levels"] = ", ".join(f"{cols} x {rows}" for rows, cols in found.levels)
     facts["blocks"] = f"{found.blocks:,}, {found.sparse_blocks:,} of them empty"
-    _print_facts(console, facts)
+    print_facts(console, facts)
     for check in found.checks:
         faults = [fault for fault in found.faults if fault.check == check]
         console.print(f"[red]✗[/red] {check}" if faults else f"[green]✓[/green] {check}")
@@ -171,7 +171,7 @@ def size(nbytes: int) -> str:
     return f"{amount:,.3g} TB"
 
 
-def _print_facts(console: Console, facts: Mapping[str, str]) -> None:
+def print_facts(console: Console, facts: Mapping[str, str]) -> None:
     """One line each, never folded: paths can be copied, lines be searched."""
     width = max(map(len, facts))
     for label, fact in facts.items():
@@ -196,7 +196,8 @@ def _crs(text: str) -> str:
     return text if len(text) < 40 else text.split('"')[1]
 
 
-def _seconds(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def seconds(time: float) -> str:
+    """Time in the unit that suits it."""
+    if time < 90:
+        return f"{time:.0f} s"
+    return f"{time / 60:.0f} min" if time < 5400 else f"{time / 3600:.1f} h"
