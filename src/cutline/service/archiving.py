@@ -1,11 +1,39 @@
-"""What happened to an export, kept where nobody can change it: AWS forgets an execution 90 days after its end."""
+"""What happened to an export, kept where nobody can change it: AWS forgets an execution 90 days after its end.
+
+audit bucket  {export_id}/{attempt}.json   {execution, events, children: [{execution, events}], inputs}
+              {export_id}/events.json      who did what, of an export that was deleted
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cutline.models.plan import ExportPlan
 from cutline.models.record import ExportRecord
+from cutline.models.task import ExportTask
 from cutline.settings import service
 from cutline.store.bucket import Bucket
-from cutline.store.records import Records
+from cutline.store.executions import Executions
+from cutline.store.records import Records, stamp
+
+Archive = dict[str, Any]
+"""As it is written, in AWS's own words; times are ISO 8601 texts"""
+
+
+def archive(task: ExportTask, execution: Mapping[str, Any]) -> None:
+    """Keep the history of an attempt whose ``execution``, as AWS describes it, has ended. Again does nothing."""
+    bucket, key = Bucket(service().audit_bucket), _key(task)
+    if bucket.head(key) is None:
+        bucket.write_json(key, {**history_of(execution, children=True), "inputs": inputs_of(task)})
+
+
+def archived(task: ExportTask) -> Archive | None:
+    """The history of an attempt that was archived; None where it was not, or not yet."""
+    found: Archive | None = Bucket(service().audit_bucket).read_json(_key(task))
+    return found
 
 
 def archive_events(record: ExportRecord) -> None:
@@ -13,3 +41,51 @@ def archive_events(record: ExportRecord) -> None:
     settings = service()
     events = [event.model_dump(mode="json") for event in Records(settings.table).events(record.export_id)]
     Bucket(settings.audit_bucket).write_json(f"{record.export_id}/events.json", events)
+
+
+def history_of(execution: Mapping[str, Any], *, children: bool) -> Archive:
+    """What AWS still knows of an execution; with ``children``, of those that its map started too."""
+    executions = Executions(service().state_machine)
+    events = list(executions.history(execution["executionArn"]))
+    known = _described(execution) | {"events": events}
+    if children:
+        runs = [each["mapRunStartedEventDetails"]["mapRunArn"] for each in events if each["type"] == "MapRunStarted"]
+        known["children"] = [
+            _described(child) | {"events": list(executions.history(child["executionArn"]))}
+            for run in runs
+            for child in executions.children(run)
+        ]
+    archive: Archive = json.loads(json.dumps(known, default=_text))
+    return archive
+
+
+def inputs_of(task: ExportTask) -> list[dict[str, Any]]:
+    """The files that an attempt reads, and what identified their content (an ETag, else size and time) when it was
+    planned; none where there is no plan (any more)."""
+    plan = Bucket(service().work_bucket).read_json(f"exports/{task.export_id}/{task.attempt}/plan.json")
+    if plan is None:
+        return []
+    return [
+        {"scene": scene.id, "href": asset.href, "identity": asset.identity}
+        for scene in ExportPlan.model_validate(plan).scenes
+        for asset in scene.assets.values()
+    ]
+
+
+def _described(execution: Mapping[str, Any]) -> Archive:
+    """What an event of EventBridge, a description and a list have in common."""
+    names = ("executionArn", "name", "status", "startDate", "stopDate", "input", "error", "cause")
+    known = {name: execution[name] for name in names if execution.get(name) is not None}
+    for name in ("startDate", "stopDate"):
+        if isinstance(known.get(name), int):  # EventBridge's are milliseconds
+            known[name] = dt.datetime.fromtimestamp(known[name] / 1000, dt.UTC)
+    return {"execution": known}
+
+
+def _key(task: ExportTask) -> str:
+    return f"{task.export_id}/{task.attempt}.json"
+
+
+def _text(value: dt.datetime) -> str:
+    """Of a time, which is all that JSON does not know here."""
+    return stamp(value)

@@ -95,11 +95,10 @@ def download_url(record: ExportRecord) -> str:
 
 def content_disposition(filename: str) -> str:
     """By RFC 6266: the name as it is for those who read RFC 8187, and in plain letters for the others."""
-    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    safe = (
-        "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in plain).strip(" .") or "export"
-    )
-    return f"attachment; filename=\"{safe}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    stem, dot, suffix = filename.rpartition(".")
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    safe = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in plain).strip(" .")
+    return f"attachment; filename=\"{safe or 'export'}{dot}{suffix}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _delivery(records: Records, task: DeliveryTask) -> DeliveryRecord:

@@ -53,9 +53,7 @@ class Executions:
         except self._api.exceptions.ExecutionDoesNotExist:
             return
 
-    def children(self, arn: str) -> Iterator[dict[str, Any]]:
-        """The executions that its distributed maps started, as AWS lists them."""
-        for runs in self._api.get_paginator("list_map_runs").paginate(executionArn=arn):
-            for run in runs["mapRuns"]:
-                for page in self._api.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"]):
-                    yield from page["executions"]
+    def children(self, map_run: str) -> Iterator[dict[str, Any]]:
+        """The executions that a run (ARN) of a distributed map started, as AWS lists them."""
+        for page in self._api.get_paginator("list_executions").paginate(mapRunArn=map_run):
+            yield from page["executions"]

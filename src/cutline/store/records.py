@@ -9,6 +9,7 @@ One partition an export; what a person may ask for in one question is one query:
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 from collections.abc import Iterator, Sequence
@@ -55,9 +56,9 @@ class Records:
             pk=f"EXPORT#{record.export_id}",
             sk=META,
             gsi1pk=f"OWNER#{record.owner}",
-            gsi1sk=f"{_instant(record)}#{record.export_id}",
+            gsi1sk=f"{stamp(record.created_at)}#{record.export_id}",
             gsi2pk=f"STATUS#{record.status}",
-            gsi2sk=record.model_dump(mode="json")["updated_at"],
+            gsi2sk=stamp(record.updated_at),
         )
 
     def create(self, record: ExportRecord) -> None:
@@ -88,7 +89,7 @@ class Records:
         return self._update(record, changes, None)
 
     def _update(self, record: ExportRecord, changes: dict[str, Any], earlier: Sequence[Status] | None) -> ExportRecord:
-        at = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = stamp(now())
         changes = {key: _json(value) for key, value in changes.items()} | {"updated_at": at}
         if "status" in changes:
             changes |= {"gsi2pk": f"STATUS#{changes['status']}", "gsi2sk": at}
@@ -167,6 +168,29 @@ class Records:
             return False
         return True
 
+    def unmark_notified(self, record: ExportRecord) -> None:
+        """It was not told after all, and may be again."""
+        self._db.update_item(
+            TableName=self.table,
+            Key=export_key(record.export_id),
+            UpdateExpression="SET notified = :before",
+            ConditionExpression="notified = :attempt",
+            ExpressionAttributeValues=typed({":before": record.attempt - 1, ":attempt": record.attempt}),
+        )
+
+    def with_status(self, status: Status, since: dt.datetime, until: dt.datetime) -> Iterator[ExportRecord]:
+        """Exports in this status whose records changed last in this time."""
+        pages = self._db.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="gsi2",
+            KeyConditionExpression="gsi2pk = :status AND gsi2sk BETWEEN :since AND :until",
+            ExpressionAttributeValues=typed(
+                {":status": f"STATUS#{status}", ":since": stamp(since), ":until": stamp(until)}
+            ),
+        )
+        for page in pages:
+            yield from map(_record, page["Items"])
+
     def of_owner(
         self, owner: str, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[ExportRecord], str | None]:
@@ -192,8 +216,19 @@ class Records:
     # Its parts -------------------------------------------------------------------------------------------------
 
     def put_tile(self, export_id: str, tile: TileRecord) -> None:
+        """What became of a tile. One that its attempt has finished stays as it was recorded first."""
         keys = {"pk": f"EXPORT#{export_id}", "sk": f"TILE#{tile.row:05d}#{tile.col:05d}"}
-        self._db.put_item(TableName=self.table, Item=item_of(tile, **keys))
+        try:
+            self._db.put_item(
+                TableName=self.table,
+                Item=item_of(tile, **keys),
+                ConditionExpression="attribute_not_exists(pk) OR attempt <> :attempt OR #state = :failed",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues=typed({":attempt": tile.attempt, ":failed": "failed"}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != REFUSED:
+                raise
 
     def tiles(self, export_id: str, attempt: int) -> Iterator[TileRecord]:
         """Those of one attempt that are finished or have failed."""
@@ -235,8 +270,7 @@ class Records:
         return (model_of(DeliveryRecord, item) for item in self._query(f"EXPORT#{export_id}", "DELIVERY#"))
 
     def add_event(self, export_id: str, event: Event) -> None:
-        at = event.model_dump(mode="json")["at"]
-        keys = {"pk": f"EXPORT#{export_id}", "sk": f"EVENT#{at}#{secrets.token_hex(4)}"}
+        keys = {"pk": f"EXPORT#{export_id}", "sk": f"EVENT#{stamp(event.at)}#{secrets.token_hex(4)}"}
         self._db.put_item(TableName=self.table, Item=item_of(event, **keys))
 
     def events(self, export_id: str) -> Iterator[Event]:
@@ -252,6 +286,11 @@ class Records:
         )
         for page in pages:
             yield from page["Items"]
+
+
+def stamp(at: dt.datetime) -> str:
+    """A time in UTC as text that sorts, to the millisecond, as Step Functions writes it too."""
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def failure_of(error: str, cause: str) -> Failure:
@@ -296,10 +335,6 @@ def _record(item: Item) -> ExportRecord:
     return ExportRecord.model_validate(
         {key: value for key, value in attributes.items() if key in ExportRecord.model_fields}
     )
-
-
-def _instant(record: ExportRecord) -> str:
-    return str(record.model_dump(mode="json")["created_at"])
 
 
 def _json(value: Any) -> Any:

@@ -1,0 +1,119 @@
+"""The end of an execution, seen from outside: what no Catch of its own could see to.
+
+Events arrive late, twice and out of order, so everything here may be done again, and an event of one attempt does not
+touch the next.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cutline.errors import Conflict, CutlineError, NotFound
+from cutline.models.record import ENDED, RUNNING, ExportRecord, Failure, now
+from cutline.models.task import ExportTask
+from cutline.service import settling
+from cutline.service.archiving import archive
+from cutline.service.boundary import logger
+from cutline.service.notifying import notify
+from cutline.settings import service
+from cutline.store.executions import Executions
+from cutline.store.records import Records, failure_of
+
+EVER = dt.datetime.fromtimestamp(0, dt.UTC)
+OVERDUE = dt.timedelta(minutes=10)
+"""An export whose record has not changed for so long is looked after"""
+LINGERING = dt.timedelta(minutes=16), dt.timedelta(minutes=76)
+"""How long after an export's end the sweep comes by again: a Lambda goes on for up to 15 minutes after its execution
+was stopped, and may leave an upload behind"""
+
+_AGAIN = "retry goes on from the finished tiles"
+_CAUSES = {
+    "TIMED_OUT": Failure(
+        code="timed-out", message=f"it was not done within the hour that an export may take; {_AGAIN}"
+    ),
+    "ABORTED": Failure(code="aborted", message=f"its execution was stopped by an operator; {_AGAIN}"),
+    "SUCCEEDED": Failure(code="internal-error", message=f"its execution ended without a result; {_AGAIN}"),
+    "MISSING": Failure(
+        code="never-started", message="it was accepted but its execution never started; retry starts it"
+    ),
+}
+
+
+def reconcile(execution: Mapping[str, Any]) -> None:
+    """Settle an attempt by its closed ``execution``, as EventBridge tells or AWS describes it: the record's true
+    status, the quota, deliveries that will not arrive any more, what lies about half-made, the archive of its history,
+    and word to the owner."""
+    task = ExportTask.model_validate_json(execution["input"])
+    try:
+        record = Records(service().table).get(task.export_id)
+    except NotFound:  # deleted, and settled then
+        return
+    if record.attempt == task.attempt:
+        record = _ended(record, _cause(execution))
+    else:
+        record = record.model_copy(update={"attempt": task.attempt, "status": "ERROR"})  # else there were no other
+    settling.release(record)
+    archive(task, execution)
+    settling.settle(record)
+    _tell(task)
+
+
+def sweep() -> None:
+    """Look after exports of which no event came: stuck ones, whose execution has ended, is gone or never began, and
+    those that ended a while ago, for what was left behind since."""
+    settings = service()
+    records, executions, at = Records(settings.table), Executions(settings.state_machine), now()
+    for status in RUNNING:
+        for record in records.with_status(status, EVER, at - OVERDUE):
+            _look_after(record, executions)
+    for status in ENDED:
+        for record in records.with_status(status, at - LINGERING[1], at - LINGERING[0]):
+            _look_after(record, executions)
+
+
+def _look_after(record: ExportRecord, executions: Executions) -> None:
+    execution = executions.describe(executions.arn(record))
+    if execution is None:
+        settling.settle(_ended(record, _CAUSES["MISSING"]))
+        _tell(ExportTask(export_id=record.export_id, attempt=record.attempt))
+    elif execution["status"] != "RUNNING":
+        reconcile(execution)
+
+
+def _ended(record: ExportRecord, cause: Failure) -> ExportRecord:
+    """The record, as an ERROR where it still says that the export runs."""
+    if record.ended:
+        return record
+    records = Records(service().table)
+    try:
+        return records.move(record, "ERROR", error=cause)
+    except Conflict:  # somebody else ended it at this very moment
+        return records.get(record.export_id)
+
+
+def _cause(execution: Mapping[str, Any]) -> Failure:
+    if execution["status"] == "FAILED":
+        return failure_of(execution.get("error") or "", execution.get("cause") or "")
+    return _CAUSES[execution["status"]]
+
+
+def _tell(task: ExportTask) -> None:
+    """The mail that the execution could not send (any more); one that was sent is not sent again."""
+    try:
+        notify(task)
+    except CutlineError as error:
+        logger.warning(f"nobody was told: {error.message}", extra=task.model_dump())
+
+
+def executions_of(event: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The closed executions that an event of EventBridge, alone or in a batch of SQS, tells of; None: it is time to
+    sweep."""
+    found = []
+    for told in [json.loads(each["body"]) for each in event["Records"]] if "Records" in event else [event]:
+        if told.get("detail-type") == "Scheduled Event":
+            return None
+        found.append(told["detail"])
+    return found
