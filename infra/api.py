@@ -14,6 +14,7 @@ from constructs import Construct
 
 from infra.auth import Auth
 from infra.data import named
+from infra.exceptions import accept
 from infra.functions import RETENTION
 from infra.settings import Deployment
 
@@ -76,6 +77,10 @@ class Api(Construct):
             ),
         )
         named(self.rest, "Api")
+        accept(self.rest, "APIG2", "submit checks every body and parameter by its models, and names the field (422)")
+        accept(self.rest, "APIG3", "a firewall is the operator's choice and cost: cutline:web_acl")
+        logging = "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]"
+        accept(self.rest, logging, "what API Gateway asks for, once an account, to write any log")
         # Written out: the stage waits for the functions, which are told this address.
         self.url = f"https://{self.rest.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}"
         self._authorizer = apigateway.CognitoUserPoolsAuthorizer(self, "Authorizer", cognito_user_pools=[pool])
@@ -84,9 +89,11 @@ class Api(Construct):
         """Send every request to ``function``."""
         integration = apigateway.LambdaIntegration(function, allow_test_invoke=False)
         for path in PUBLIC:
-            self.rest.root.add_resource(path).add_method(
+            method = self.rest.root.add_resource(path).add_method(
                 "GET", integration, authorization_type=apigateway.AuthorizationType.NONE
             )
+            for rule in ("APIG4", "COG4"):
+                accept(method, rule, "describes the service to who has no token yet; it tells nothing of anybody")
         self.rest.root.add_resource("{proxy+}").add_method(
             "ANY",
             integration,

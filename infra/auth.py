@@ -7,6 +7,7 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from infra.data import named
+from infra.exceptions import accept
 from infra.settings import Deployment
 
 RESOURCE_SERVER, SCOPE = "cutline", "exports"
@@ -58,7 +59,7 @@ class Auth(Construct):
             named(construct, name)
 
     def _pool(self, settings: Deployment) -> cognito.UserPool:
-        return cognito.UserPool(
+        pool = cognito.UserPool(
             self,
             "Users",
             self_sign_up_enabled=settings.self_signup,
@@ -79,3 +80,6 @@ class Auth(Construct):
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        accept(pool, "COG2", "a second factor is offered; whether it must be is for the operator's users to agree")
+        accept(pool, "COG8", "threat protection is billed by the user; an operator switches it on in the console")
+        return pool

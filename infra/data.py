@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -16,9 +16,7 @@ SEGMENT_DAYS, MULTIPART_DAYS, ACCESS_LOG_DAYS = 7, 2, 90
 
 def named(construct: IConstruct, logical_id: str) -> None:
     """Give a resource a logical id that stays when constructs are moved about: what is kept must never be replaced."""
-    resource = construct.node.default_child
-    assert isinstance(resource, CfnResource)
-    resource.override_logical_id(logical_id)
+    cast(CfnResource, construct.node.default_child).override_logical_id(logical_id)
 
 
 class Data(Construct):
@@ -50,9 +48,9 @@ class Data(Construct):
             lifecycle_rules=[self._abort()],
         )
         # Without a custom resource, which the higher-level property would bring.
-        inbox = self.inbox.node.default_child
-        assert isinstance(inbox, s3.CfnBucket)
-        inbox.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        cast(
+            s3.CfnBucket, self.inbox.node.default_child
+        ).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
 

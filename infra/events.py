@@ -12,8 +12,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.functions import room_of
 from infra.queues import WorkQueue
 
+SWEEP = Duration.minutes(10)
 CLOSED = ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
 
 
@@ -28,8 +30,8 @@ class Events(Construct):
         functions: Mapping[str, lambda_.Function],
     ) -> None:
         super().__init__(scope, "Events")
-        self.uploads = WorkQueue(self, "Uploads", handled_in=_timeout(functions["import_aoi"]), receives=4)
-        self.ends = WorkQueue(self, "Ends", handled_in=_timeout(functions["reconcile"]), receives=6)
+        self.uploads = WorkQueue(self, "Uploads", handled_in=room_of("import_aoi").timeout, receives=4)
+        self.ends = WorkQueue(self, "Ends", handled_in=room_of("reconcile").timeout, receives=6)
         self._rule(
             "ObjectCreated",
             "A file came into the inbox",
@@ -50,15 +52,17 @@ class Events(Construct):
             ),
             self.ends,
         )
+        events.Rule(
+            self,
+            "Sweep",
+            description="It is time to look for exports of which nobody told",
+            schedule=events.Schedule.rate(SWEEP),
+            targets=[targets.SqsQueue(self.ends.queue, dead_letter_queue=self.ends.dead_letters)],
+        )
         # Each file alone: one that kills the function takes no other with it.
         self.uploads.feed(functions["import_aoi"], batch=1, at_once=10)
-        self.ends.feed(functions["reconcile"], batch=10)
+        self.ends.feed(functions["reconcile"], batch=1)
 
     def _rule(self, name: str, description: str, pattern: events.EventPattern, queue: WorkQueue) -> None:
         target = targets.SqsQueue(queue.queue, dead_letter_queue=queue.dead_letters, max_event_age=Duration.hours(24))
         events.Rule(self, name, description=description, event_pattern=pattern, targets=[target])
-
-
-def _timeout(function: lambda_.Function) -> Duration:
-    assert function.timeout is not None
-    return function.timeout

@@ -1,5 +1,6 @@
-"""The Lambda functions: each folder of functions/ is one. Its name is its id here, its token in the state machine and its
-dimension in the logs."""
+"""The Lambda functions: each folder of functions/ is one.
+
+Its name is its id here, its token in the state machine and its dimension in the logs."""
 
 from __future__ import annotations
 
@@ -61,6 +62,10 @@ RETENTION = {
 }
 
 
+def room_of(folder: str) -> Room:
+    return ROOMS.get(folder, Room())
+
+
 class Functions(Construct):
     """All functions by the names of their folders."""
 
@@ -70,7 +75,7 @@ class Functions(Construct):
         self.by_name = {name: self._function(name) for name in FOLDERS}
 
     def _function(self, name: str) -> lambda_.Function:
-        room, full_name = ROOMS.get(name, Room()), function_name(self, name)
+        room, full_name = room_of(name), function_name(self, name)
         group = logs.LogGroup(
             self,
             f"{name}-logs",
@@ -97,6 +102,7 @@ class Functions(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
         )
+        accept(function, "L1", "the runtime that make layers builds for, which all wheels of the locks exist for")
         named(function, "".join(word.capitalize() for word in name.split("_")))
         return function
 
@@ -109,6 +115,7 @@ class Functions(Construct):
                 resources=[group.log_group_arn],  # ends in ":*", its streams
             )
         )
+        accept(role, "IAM5[Resource::*]", "X-Ray knows no resources: xray:PutTraceSegments accepts no other than *")
         return role
 
 

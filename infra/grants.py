@@ -1,24 +1,25 @@
-"""What each function may do, and with which things. A function that is not named here may write its log, and no more.
+"""What each function may do, with which things, and why with more than one thing of a kind.
 
-S3 says 403 instead of 404 to whoever may not list a bucket: who asks whether an object is there may list.
+A function that is not named here may write its log, and no more. S3 answers 403 instead of 404 to whoever may not list
+a bucket: who asks whether an object is there may list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from constructs import Construct
+from aws_cdk import aws_lambda as lambda_
 
 from infra.auth import Auth
 from infra.data import Data
+from infra.exceptions import accept_wildcard
 from infra.functions import function_name
-from infra.machine import execution_arn, machine_arn
+from infra.machine import execution_arn, machine_arn, map_run_arn
 from infra.queues import WorkQueue
 from infra.settings import Deployment
-
-Statements = list[iam.PolicyStatement]
 
 READ = ("s3:GetObject",)
 WRITE = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
@@ -26,155 +27,186 @@ REMOVE = ("s3:DeleteObject",)
 LOOK = ("s3:ListBucket",)
 LOOK_FOR_PARTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 
+EXPORTS = "keys begin with the owner and the export, neither of which a deployment knows"
+PLANS = "plans of all exports; segments, which exports share, are another prefix"
+SEGMENTS = "segments of all exports: whoever needs the same tile takes the same"
+UPLOADS = "keys begin with the owner, whom a deployment does not know"
+ARCHIVE = "one object an attempt; Object Lock keeps what is written"
+EXECUTIONS = "an execution is named by its export and attempt, a child by AWS"
+LOGS = "streams are named by AWS; the group is one function's"
+SOURCES = "scenes below the prefix that cutline:source_hosts names"
+SENDERS = "one address, as the condition says; it may be verified by itself or by its domain"
 
-class Grants(Construct):
+
+@dataclass(frozen=True)
+class Grant:
+    """A statement of a role."""
+
+    name: str
+    actions: Sequence[str]
+    resources: Sequence[str]
+    why: str = ""
+    """Where a resource is a pattern"""
+    when: dict[str, dict[str, object]] | None = None
+    """Conditions"""
+
+    def give(self, function: lambda_.Function) -> None:
+        """Raises ValueError for a pattern without a reason."""
+        statement = iam.PolicyStatement(
+            sid=self.name, actions=list(self.actions), resources=list(self.resources), conditions=self.when
+        )
+        function.add_to_role_policy(statement)
+        for resource in self.resources:
+            if "*" in resource:
+                if not self.why:
+                    raise ValueError(f"{self.name}: why may it use all of {resource}?")
+                accept_wildcard(function.role, resource, self.why)
+
+
+class Grants:
     """One method a function, of its name."""
 
     def __init__(
-        self, scope: Construct, settings: Deployment, data: Data, auth: Auth, ready: WorkQueue, folders: Sequence[str]
+        self, stack: Stack, settings: Deployment, *, data: Data, auth: Auth, ready: WorkQueue, folders: Sequence[str]
     ) -> None:
-        super().__init__(scope, "Grants")
-        self._settings, self._data, self._auth, self._ready, self._folders = settings, data, auth, ready, folders
+        self._stack, self._settings, self._data, self._auth = stack, settings, data, auth
+        self._ready, self._folders = ready, folders
 
-    def of(self, name: str) -> Statements:
-        """The statements for the function of a folder."""
-        make: Callable[[], Statements] | None = getattr(self, f"_{name}", None)
-        return make() if make else []
+    def of(self, folder: str) -> list[Grant]:
+        """Those of a folder of functions/."""
+        grants: Callable[[], list[Grant]] | None = getattr(self, f"_{folder}", None)
+        return grants() if grants else []
 
-    def _submit(self) -> Statements:
+    def _submit(self) -> list[Grant]:
         data = self._data
+        exports, work, inbox, audit = data.exports, data.work, data.inbox, data.audit
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
-            # Requests, and what a deleted export leaves; the signed links of downloads have the rights of who signs.
-            _allow("Exports", (*READ, *WRITE, *REMOVE), data.exports.arn_for_objects("*")),
-            _allow("ExportsBucket", LOOK_FOR_PARTS, data.exports.bucket_arn),
-            _allow("Plans", (*READ, *REMOVE), data.work.arn_for_objects("exports/*")),
-            _allow("WorkBucket", LOOK, data.work.bucket_arn),
-            # Forms for uploads, links to originals, areas.
-            _allow("Inbox", (*READ, "s3:GetObjectVersion"), data.inbox.arn_for_objects("*")),
-            _allow("Uploads", ("s3:PutObject",), data.inbox.arn_for_objects("*/uploads/*")),
-            _allow("InboxBucket", LOOK, data.inbox.bucket_arn),
-            _allow("Archive", (*READ, "s3:PutObject"), data.audit.arn_for_objects("*")),
-            _allow("AuditBucket", LOOK, data.audit.bucket_arn),
-            _allow("Start", ("states:StartExecution", "states:ListExecutions"), machine_arn(self)),
-            *self._follow_executions(stop=True),
-            _allow("Logs", ("logs:FilterLogEvents",), *(self._log_group(folder) for folder in self._folders)),
+            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", indexes=("gsi1",)),
+            # Requests, and what a deleted export leaves. A signed link has the rights of who signs it.
+            Grant("Exports", (*READ, *WRITE, *REMOVE), [exports.arn_for_objects("*")], EXPORTS),
+            Grant("ExportsBucket", LOOK_FOR_PARTS, [exports.bucket_arn]),
+            Grant("Plans", (*READ, *REMOVE), [work.arn_for_objects("exports/*")], PLANS),
+            Grant("WorkBucket", LOOK, [work.bucket_arn]),
+            Grant("Inbox", (*READ, "s3:GetObjectVersion"), [inbox.arn_for_objects("*")], UPLOADS),
+            Grant("Uploads", ("s3:PutObject",), [inbox.arn_for_objects("*/uploads/*")], UPLOADS),
+            Grant("InboxBucket", LOOK, [inbox.bucket_arn]),
+            Grant("Archive", (*READ, "s3:PutObject"), [audit.arn_for_objects("*")], ARCHIVE),
+            Grant("AuditBucket", LOOK, [audit.bucket_arn]),
+            Grant("Start", ("states:StartExecution",), [machine_arn(self._stack)]),
+            Grant("Stop", ("states:StopExecution",), [execution_arn(self._stack)], EXECUTIONS),
+            *self._histories(),
+            Grant("Logs", ("logs:FilterLogEvents",), [self._log_group(folder) for folder in self._folders], LOGS),
             *self._sources(),
         ]
 
-    def _plan(self) -> Statements:
+    def _plan(self) -> list[Grant]:
         data = self._data
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            _allow("Requests", READ, data.exports.arn_for_objects("*/request.json")),
-            _allow("ExportsBucket", LOOK, data.exports.bucket_arn),
-            _allow("Plans", (*READ, *WRITE), data.work.arn_for_objects("exports/*")),
-            _allow("Segments", READ, data.work.arn_for_objects("segments/*")),
-            _allow("WorkBucket", LOOK, data.work.bucket_arn),
-            _allow("Areas", READ, data.inbox.arn_for_objects("*/aois/*")),
-            _allow("InboxBucket", LOOK, data.inbox.bucket_arn),
+            Grant("Requests", READ, [data.exports.arn_for_objects("*/request.json")], EXPORTS),
+            Grant("ExportsBucket", LOOK, [data.exports.bucket_arn]),
+            Grant("Plans", (*READ, *WRITE), [data.work.arn_for_objects("exports/*")], PLANS),
+            Grant("WorkBucket", LOOK, [data.work.bucket_arn]),
+            Grant("Areas", READ, [data.inbox.arn_for_objects("*/aois/*")], UPLOADS),
+            Grant("InboxBucket", LOOK, [data.inbox.bucket_arn]),
             *self._sources(),
         ]
 
-    def _render_tile(self) -> Statements:
-        data = self._data
+    def _render_tile(self) -> list[Grant]:
+        work = self._data.work
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            _allow("Plans", READ, data.work.arn_for_objects("exports/*")),
-            _allow("Segments", (*READ, *WRITE), data.work.arn_for_objects("segments/*")),
-            _allow("WorkBucket", LOOK, data.work.bucket_arn),
+            Grant("Plans", READ, [work.arn_for_objects("exports/*")], PLANS),
+            Grant("Segments", (*READ, *WRITE), [work.arn_for_objects("segments/*")], SEGMENTS),
+            Grant("WorkBucket", LOOK, [work.bucket_arn]),
             *self._sources(),
         ]
 
-    def _assemble(self) -> Statements:
-        data = self._data
+    def _assemble(self) -> list[Grant]:
+        exports, work = self._data.exports, self._data.work
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            _allow("Work", READ, data.work.arn_for_objects("*")),
-            _allow("WorkBucket", LOOK, data.work.bucket_arn),
-            _allow("Exports", (*READ, *WRITE, *REMOVE), data.exports.arn_for_objects("*")),
-            _allow("ExportsBucket", LOOK_FOR_PARTS, data.exports.bucket_arn),
+            Grant("Plans", READ, [work.arn_for_objects("exports/*")], PLANS),
+            Grant("Segments", READ, [work.arn_for_objects("segments/*")], SEGMENTS),
+            Grant("WorkBucket", LOOK, [work.bucket_arn]),
+            Grant("Exports", (*READ, *WRITE, *REMOVE), [exports.arn_for_objects("*")], EXPORTS),
+            Grant("ExportsBucket", LOOK_FOR_PARTS, [exports.bucket_arn]),
         ]
 
-    def _deliver(self) -> Statements:
-        data = self._data
+    def _deliver(self) -> list[Grant]:
+        exports = self._data.exports
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            _allow("Exports", READ, data.exports.arn_for_objects("*")),
-            _allow("ExportsBucket", LOOK, data.exports.bucket_arn),
+            Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
+            Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
         ]
 
-    def _notify(self) -> Statements:
-        identities = Stack.of(self).format_arn(service="ses", resource="identity", resource_name="*")
-        send = _allow("Send", ("ses:SendEmail",), identities)
-        send.add_condition("StringEquals", {"ses:FromAddress": self._settings.sender})
-        users = ("cognito-idp:ListUsers", "cognito-idp:AdminGetUser")
-        return [
-            self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            _allow("Users", users, self._auth.pool.user_pool_arn),
-            *([send] if self._settings.sender else []),
-        ]
+    def _notify(self) -> list[Grant]:
+        return [self._table("GetItem", "UpdateItem"), *self._mail()]
 
-    def _reconcile(self) -> Statements:
+    def _reconcile(self) -> list[Grant]:
         data = self._data
+        exports, work, audit = data.exports, data.work, data.audit
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
-            _allow("Exports", (*READ, *REMOVE, "s3:AbortMultipartUpload"), data.exports.arn_for_objects("*")),
-            _allow("ExportsBucket", LOOK_FOR_PARTS, data.exports.bucket_arn),
-            _allow("Plans", (*READ, *REMOVE), data.work.arn_for_objects("exports/*")),
-            _allow("WorkBucket", LOOK, data.work.bucket_arn),
-            _allow("Archive", (*READ, "s3:PutObject"), data.audit.arn_for_objects("*")),
-            _allow("AuditBucket", LOOK, data.audit.bucket_arn),
-            *self._follow_executions(stop=False),
+            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", indexes=("gsi2",)),
+            Grant("Exports", (*READ, *REMOVE, "s3:AbortMultipartUpload"), [exports.arn_for_objects("*")], EXPORTS),
+            Grant("ExportsBucket", LOOK_FOR_PARTS, [exports.bucket_arn]),
+            Grant("Plans", (*READ, *REMOVE), [work.arn_for_objects("exports/*")], PLANS),
+            Grant("WorkBucket", LOOK, [work.bucket_arn]),
+            Grant("Archive", (*READ, "s3:PutObject"), [audit.arn_for_objects("*")], ARCHIVE),
+            Grant("AuditBucket", LOOK, [audit.bucket_arn]),
+            *self._histories(),
+            *self._mail(),
         ]
 
-    def _import_aoi(self) -> Statements:
+    def _import_aoi(self) -> list[Grant]:
         """It reads files of strangers: it sees the inbox and the records of uploads, and writes areas only."""
-        inbox = self._data.inbox
-        uploads = self._table("GetItem", "PutItem", "UpdateItem", indexes=False)
-        uploads.add_condition("ForAllValues:StringLike", {"dynamodb:LeadingKeys": ["UPLOAD#*"]})
+        inbox, table = self._data.inbox, self._data.table
+        only_uploads: dict[str, dict[str, object]] = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["UPLOAD#*"]},
+            "Null": {"dynamodb:LeadingKeys": "false"},  # "for all" holds of none, too
+        }
+        actions = tuple(f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem"))
         return [
-            uploads,
-            _allow("Inbox", (*READ, "s3:GetObjectVersion"), inbox.arn_for_objects("*")),
-            _allow("InboxBucket", LOOK, inbox.bucket_arn),
-            _allow("Areas", ("s3:PutObject",), inbox.arn_for_objects("*/aois/*")),
-            _allow("Ready", ("sqs:SendMessage",), self._ready.queue.queue_arn),
+            Grant("Table", actions, [table.table_arn], when=only_uploads),
+            Grant("Inbox", (*READ, "s3:GetObjectVersion"), [inbox.arn_for_objects("*")], UPLOADS),
+            Grant("InboxBucket", LOOK, [inbox.bucket_arn]),
+            Grant("Areas", ("s3:PutObject",), [inbox.arn_for_objects("*/aois/*")], UPLOADS),
+            Grant("Ready", ("sqs:SendMessage",), [self._ready.queue.queue_arn]),
         ]
 
     # What several have in common --------------------------------------------------------------------------------
 
-    def _table(self, *actions: str, indexes: bool = True) -> iam.PolicyStatement:
-        table = self._data.table
-        places = [table.table_arn, f"{table.table_arn}/index/*"] if indexes else [table.table_arn]
-        return _allow("Table", tuple(f"dynamodb:{action}" for action in actions), *places)
+    def _table(self, *actions: str, indexes: Sequence[str] = ()) -> Grant:
+        """Transactions have no action of their own."""
+        arn = self._data.table.table_arn
+        places = [arn, *(f"{arn}/index/{index}" for index in indexes)]
+        return Grant("Table", [f"dynamodb:{action}" for action in actions], places)
 
-    def _sources(self) -> Statements:
-        """Scenes in S3, where the settings name buckets. Public ones need no right, others one of their owner, too."""
-        buckets = self._settings.source_buckets
-        if not buckets:
+    def _mail(self) -> list[Grant]:
+        users = Grant("Users", ("cognito-idp:ListUsers",), [self._auth.pool.user_pool_arn])
+        senders = self._stack.format_arn(service="ses", resource="identity", resource_name="*")
+        from_us: dict[str, dict[str, object]] = {"StringEquals": {"ses:FromAddress": self._settings.sender}}
+        send = Grant("Send", ("ses:SendEmail",), [senders], SENDERS, when=from_us)
+        return [users, send] if self._settings.sender else [users]
+
+    def _histories(self) -> list[Grant]:
+        stack = self._stack
+        of_one = ("states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns")
+        return [
+            Grant("Histories", of_one, [execution_arn(stack), execution_arn(stack, "/*")], EXECUTIONS),
+            Grant("Children", ("states:ListExecutions", "states:DescribeMapRun"), [map_run_arn(stack)], EXECUTIONS),
+        ]
+
+    def _sources(self) -> list[Grant]:
+        """Scenes in S3, where the settings name buckets. Another account's bucket has to allow it, too."""
+        places = [f"arn:{self._stack.partition}:s3:::{place}" for place in self._settings.source_buckets]
+        if not places:
             return []
-        arn = f"arn:{Stack.of(self).partition}:s3:::"
-        return [
-            _allow("Sources", READ, *(arn + place for place in buckets)),
-            _allow("SourceBuckets", LOOK, *sorted({arn + place.split("/")[0] for place in buckets})),
-        ]
-
-    def _follow_executions(self, *, stop: bool) -> Statements:
-        attempts, children = execution_arn(self), execution_arn(self, "/*")
-        runs = Stack.of(self).format_arn(
-            service="states", resource="mapRun", resource_name=machine_arn(self).split(":")[-1] + "/*"
-        )
-        what = ("states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns")
-        return [
-            _allow("Executions", (*what, "states:StopExecution") if stop else what, attempts, children),
-            _allow("Children", ("states:ListExecutions", "states:DescribeMapRun"), runs),
-        ]
+        buckets = sorted({place.split("/")[0] for place in places})
+        return [Grant("Sources", READ, places, SOURCES), Grant("SourceBuckets", LOOK, buckets)]
 
     def _log_group(self, folder: str) -> str:
-        name = f"/aws/lambda/{function_name(self, folder)}"
-        stack = Stack.of(self)
-        return f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{name}:*"
-
-
-def _allow(sid: str, actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources))
+        stack = self._stack
+        group = f"/aws/lambda/{function_name(stack, folder)}"
+        return f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{group}:*"

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.data import Data, named
+from infra.exceptions import accept, accept_wildcard
 from infra.functions import RETENTION
 from infra.settings import ROOT, Deployment
 
@@ -69,35 +70,23 @@ class Machine(Construct):
 
     def _grant(self, data: Data) -> None:
         """A definition from a file grants nothing by itself."""
-        role = self.machine.role
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                sid="Steps",
-                actions=["lambda:InvokeFunction"],
-                resources=[function.function_arn for function in self.steps.values()],
-            )
-        )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                sid="Marks", actions=["dynamodb:PutItem", "dynamodb:UpdateItem"], resources=[data.table.table_arn]
-            )
-        )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                sid="Tasks", actions=["s3:GetObject"], resources=[data.work.arn_for_objects("exports/*/tasks.json")]
-            )
-        )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                sid="StartMap", actions=["states:StartExecution"], resources=[machine_arn(self)]
-            )
-        )
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                sid="FollowMap",
-                actions=["states:DescribeExecution", "states:StopExecution"],
-                resources=[execution_arn(self, "/*")],
-            )
+        tasks = data.work.arn_for_objects("exports/*/tasks.json")
+        children = [execution_arn(self), execution_arn(self, "/*")]
+        for sid, actions, resources in (
+            ("Steps", ["lambda:InvokeFunction"], [function.function_arn for function in self.steps.values()]),
+            ("Marks", ["dynamodb:PutItem", "dynamodb:UpdateItem"], [data.table.table_arn]),
+            ("Tasks", ["s3:GetObject"], [tasks]),
+            ("StartMap", ["states:StartExecution"], [machine_arn(self)]),
+            ("FollowMap", ["states:DescribeExecution", "states:StopExecution"], children),
+        ):
+            self.machine.add_to_role_policy(iam.PolicyStatement(sid=sid, actions=actions, resources=resources))
+        accept_wildcard(self.machine, tasks, "the map's items, one object an attempt")
+        for arn in children:
+            accept_wildcard(self.machine, arn, "its own executions, whose names a deployment does not know")
+        accept(
+            self.machine,
+            "IAM5[Resource::*]",
+            "X-Ray and the delivery of logs know no resources (their actions accept no other than *)",
         )
 
 
@@ -116,6 +105,13 @@ def execution_arn(scope: Construct, which: str = ":*") -> str:
     """``:*``: the attempts. ``/*``: the children that their maps start."""
     return Stack.of(scope).format_arn(
         service="states", resource="execution", resource_name=machine_name(scope) + which, arn_format=COLONS
+    )
+
+
+def map_run_arn(scope: Construct) -> str:
+    """All runs of its distributed maps."""
+    return Stack.of(scope).format_arn(
+        service="states", resource="mapRun", resource_name=f"{machine_name(scope)}/*", arn_format=COLONS
     )
 
 

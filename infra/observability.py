@@ -34,6 +34,7 @@ class Observability(Construct):
         self,
         scope: Construct,
         settings: Deployment,
+        *,
         machine: sfn.StateMachine,
         functions: Mapping[str, lambda_.Function],
         queues: Sequence[WorkQueue],
@@ -167,9 +168,12 @@ class Observability(Construct):
             ),
         )
         each = self._functions.values()
+        durations = [function.metric_duration(period=PERIOD, statistic="p95") for function in each]
         board.add_widgets(
             _graph("Invocations", *(function.metric_invocations(period=PERIOD) for function in each)),
-            _graph("Milliseconds, p95", *(function.metric_duration(period=PERIOD, statistic="p95") for function in each)),
+            _graph(
+                "Milliseconds, p95", *(function.metric_duration(period=PERIOD, statistic="p95") for function in each)
+            ),
             _graph("Errors", *(function.metric_errors(period=PERIOD) for function in each)),
         )
         concurrent = {

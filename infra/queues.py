@@ -17,17 +17,15 @@ DEAD_LETTER_DAYS = 14
 class WorkQueue(Construct):
     """Messages for one function, given out again a few times until it takes them."""
 
-    def __init__(self, scope: Construct, name: str, *, handled_in: Duration, receives: int) -> None:
-        """``handled_in``: the timeout of the function that handles them."""
+    def __init__(self, scope: Construct, name: str, *, handled_in: int, receives: int) -> None:
+        """``handled_in``: seconds, the timeout of the function that handles them."""
         super().__init__(scope, name)
         options = {"encryption": sqs.QueueEncryption.SQS_MANAGED, "enforce_ssl": True}
-        self.dead_letters = sqs.Queue(
-            self, "DeadLetters", retention_period=Duration.days(DEAD_LETTER_DAYS), **options
-        )
+        self.dead_letters = sqs.Queue(self, "DeadLetters", retention_period=Duration.days(DEAD_LETTER_DAYS), **options)
         self.queue = sqs.Queue(
             self,
             "Queue",
-            visibility_timeout=Duration.seconds(6 * handled_in.to_seconds()),  # as Lambda's documentation asks for
+            visibility_timeout=Duration.seconds(6 * handled_in),  # as Lambda's documentation asks for
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=receives),
             **options,
         )

@@ -21,7 +21,7 @@ class Deployment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     runtime: Literal["python3.12", "python3.13"]
-    """rasterio's wheels want glibc 2.28 or newer: not python3.11, which is Amazon Linux 2. `make layers` builds for it"""
+    """`make layers` builds for it. rasterio's wheels want glibc 2.28: not python3.11, which is Amazon Linux 2"""
     architecture: Literal["x86_64", "arm64"]
     memory: dict[str, int]
     """Folder of functions/ -> MB, where another than functions.py says"""
@@ -72,6 +72,6 @@ def defaults() -> dict[str, Any]:
 
 
 def deployment(look_up: Callable[[str], Any]) -> Deployment:
-    """The settings that a construct's `try_get_context` knows. Raises pydantic's ValidationError, naming the setting."""
+    """The settings, of a construct's `try_get_context`. Raises pydantic's ValidationError, which names the setting."""
     known = {name: look_up(PREFIX + name) for name in Deployment.model_fields}
     return Deployment.model_validate({name: value for name, value in known.items() if value is not None})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Duration, Stack, Tags
+from aws_cdk import CfnOutput, Stack, Tags
 from constructs import Construct
 
 from infra.api import Api
@@ -12,7 +12,7 @@ from infra.assets import BUILT, Assets
 from infra.auth import Auth
 from infra.data import Data
 from infra.events import Events
-from infra.functions import ROOMS, Functions
+from infra.functions import Functions, room_of
 from infra.grants import Grants
 from infra.machine import Machine
 from infra.observability import Observability
@@ -28,20 +28,28 @@ class CutlineStack(Stack):
         settings = deployment(self.node.try_get_context)
         data, auth = Data(self, settings), Auth(self, settings)
         api = Api(self, settings, auth.pool)
-        ready = WorkQueue(self, "Ready", handled_in=Duration.seconds(ROOMS["submit"].timeout), receives=5)
+        ready = WorkQueue(self, "Ready", handled_in=room_of("submit").timeout, receives=5)
         environment = _environment(settings, data, auth, api, ready)
         functions = Functions(self, settings, Assets(self, settings, built), environment).by_name
-        grants = Grants(self, settings, data, auth, ready, tuple(functions))
+        grants = Grants(self, settings, data=data, auth=auth, ready=ready, folders=tuple(functions))
         for folder, function in functions.items():
-            for statement in grants.of(folder):
-                function.add_to_role_policy(statement)
+            for grant in grants.of(folder):
+                grant.give(function)
         machine = Machine(self, settings, data, functions).machine
         for folder in ("submit", "reconcile"):  # the machine waits for all others
             functions[folder].add_environment("CUTLINE_STATE_MACHINE", machine.state_machine_arn)
         api.answer_with(functions["submit"], auth)
         events = Events(self, data.inbox, machine, functions)
         ready.feed(functions["submit"], batch=1)
-        Observability(self, settings, machine, functions, (events.uploads, events.ends, ready), data.table, api.rest)
+        Observability(
+            self,
+            settings,
+            machine=machine,
+            functions=functions,
+            queues=(events.uploads, events.ends, ready),
+            table=data.table,
+            rest=api.rest,
+        )
         Tags.of(self).add("application", "cutline")
         for output, value in {
             "Url": api.url,

@@ -58,7 +58,11 @@ class QueueDigest(Model):
 
 
 class RuleDigest(Model):
-    pattern: dict[str, Any]
+    """What EventBridge sends to queues: events of a pattern, or one now and then."""
+
+    pattern: dict[str, Any] | None = None
+    seconds: int | None = None
+    """Between one and the next"""
     queues: tuple[Text, ...]
     """ARNs"""
 
@@ -123,10 +127,12 @@ def digest(template: Mapping[str, Any]) -> dict[str, Any]:
         queues={name: _queue(properties) for name, properties in each("AWS::SQS::Queue")},
         rules={
             name: RuleDigest(
-                pattern=_resolved(properties["EventPattern"]),
+                pattern=_resolved(properties.get("EventPattern")),
+                seconds=_seconds(properties.get("ScheduleExpression")),
                 queues=tuple(text(target["Arn"]) for target in properties["Targets"]),
             )
             for name, properties in each("AWS::Events::Rule")
+            if "EventPattern" in properties  # the others are schedules
         },
         polls=tuple(_poll(properties, folder_of) for _, properties in each("AWS::Lambda::EventSourceMapping")),
         state_machine=machine,
@@ -210,6 +216,16 @@ def _queue(properties: Mapping[str, Any]) -> QueueDigest:
         dead_letters=text(target) if target else None,
         receives=redrive.get("maxReceiveCount"),
     )
+
+
+def _seconds(schedule: str | None) -> int | None:
+    """Of an expression like rate(10 minutes). Raises KeyError for another kind."""
+    if schedule is None:
+        return None
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
+    if found is None:
+        raise KeyError(f"a schedule that is not understood here: {schedule}")
+    return int(found[1]) * {"minute": 60, "hour": 3600, "day": 86400}[found[2]]
 
 
 def _poll(properties: Mapping[str, Any], folder_of: Mapping[str, str]) -> PollDigest:
