@@ -158,6 +158,11 @@ def _blocks(shape: tuple[int, int]) -> int:
     return -(-shape[0] // BLOCK) * -(-shape[1] // BLOCK)
 
 
+def cost_of(milliseconds: int) -> float:
+    """US dollars for Lambda time of the render function."""
+    return milliseconds / 1000 * _LAMBDA_GB * Prices().lambda_gb_second
+
+
 def _aws_cost(tiles: int, core_seconds: Interval) -> Interval:
     prices = Prices()
     per_tile = (

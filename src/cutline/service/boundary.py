@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from cutline.errors import FAMILIES, CutlineError, InternalError
 from cutline.models.base import Model
+from cutline.store.faults import told
 
 T = TypeVar("T", bound=Model)
 
@@ -23,8 +24,8 @@ def step(
 ) -> Callable[[Callable[[T, Any], Model | None]], Callable[[dict[str, Any], Any], dict[str, Any]]]:
     """Make a handler of a function of (task, Lambda context).
 
-    What it returns becomes JSON. A CutlineError leaves as its family, for Retry and Catch match class names exactly;
-    its message is then ``{"code": …, "message": …}``.
+    What it returns becomes JSON. Every error leaves as a family of CutlineError, for Retry and Catch match class names
+    exactly; its message is then ``{"code": …, "message": …}``.
     """
 
     def decorate(act: Callable[[T, Any], Model | None]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
@@ -40,6 +41,9 @@ def step(
             except CutlineError as error:
                 logger.exception(error.message)
                 raise _as_family(error) from error
+            except Exception as error:
+                logger.exception("not foreseen")
+                raise _as_family(told(error) or InternalError(f"{type(error).__name__}: {error}")) from error
             return done.model_dump(mode="json") if done else {}
 
         return handler

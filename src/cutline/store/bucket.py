@@ -35,16 +35,32 @@ class Bucket:
             raise
         return found
 
-    def read_json(self, key: str) -> Any:
+    def read(self, key: str) -> bytes | None:
         """None where there is no such object."""
         try:
-            return json.loads(self._s3.get_object(Bucket=self.name, Key=key)["Body"].read())
+            content: bytes = self._s3.get_object(Bucket=self.name, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
             return None
+        return content
+
+    def write(self, key: str, content: bytes, content_type: str = "application/json", *, replace: bool = True) -> bool:
+        """Whether it was written, which without ``replace`` it is not where there is such an object already."""
+        condition = {} if replace else {"IfNoneMatch": "*"}
+        try:
+            self._s3.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type, **condition)
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            return False
+        return True
+
+    def read_json(self, key: str) -> Any:
+        """None where there is no such object."""
+        content = self.read(key)
+        return None if content is None else json.loads(content)
 
     def write_json(self, key: str, value: Any) -> None:
-        body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-        self._s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/json")
+        self.write(key, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
     def remove_under(self, prefix: str, *, keep: frozenset[str] = frozenset()) -> None:
         """Remove all objects whose keys begin with ``prefix``, but those to ``keep``."""

@@ -1,0 +1,121 @@
+"""The state Assemble: finished tiles become one COG and its STAC item, in the exports bucket.
+
+Nobody's word is taken that the tiles are there: each has a receipt, or the export fails with the cause of what is
+missing.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from cutline import errors
+from cutline.cog.assemble import Assembly, prepare
+from cutline.cog.receipts import read_receipt
+from cutline.errors import CutlineError, IncompleteExport, InternalError
+from cutline.item import cog_item
+from cutline.models.plan import ExportPlan
+from cutline.models.receipt import Segment, TileReceipt
+from cutline.models.record import ExportRecord, Failure, Result
+from cutline.models.task import Assembled, AssembleTask
+from cutline.service.attempts import needed
+from cutline.service.settling import files_of
+from cutline.settings import service
+from cutline.store.bucket import Bucket
+from cutline.store.multipart import Joined, Source, in_base64, join
+from cutline.store.plans import Plans
+from cutline.store.records import Records
+from cutline.store.s3_workspace import S3Workspace
+from cutline.tags import tags_of
+
+COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+ITEM_TYPE = "application/geo+json"
+_READERS = 32
+"""Receipts that are asked for at once"""
+
+
+def assemble_export(task: AssembleTask) -> Assembled:
+    """Join an attempt's tiles; run again, it makes the same and does no more than it has to.
+
+    Raises the first recorded failure of a tile where tiles are missing, IncompleteExport where none was recorded, and
+    Conflict where the attempt is no longer wanted: nothing is completed then.
+    """
+    now = service()
+    records = Records(now.table)
+    record = needed(records, task)
+    plan = Plans(now.work_bucket).read(task)
+    # What was finished for this attempt may be used to its end, however old.
+    workspace = S3Workspace(now.work_bucket, fresh=None)
+    assembly = prepare(plan, _receipts(records, task, plan, workspace), workspace, tags_of(plan))
+    cog_key, item_key = (f"{files_of(record)}{record.name}{suffix}" for suffix in (".tif", ".json"))
+    etag = join(_joined(assembly, workspace), now.exports_bucket, cog_key, lambda: _check(records, task))
+    cog_href, item_href = (f"s3://{now.exports_bucket}/{key}" for key in (cog_key, item_key))
+    receipt = assembly.receipt(plan, cog_href, checksum=None, etag=etag)
+    item = cog_item(plan, receipt, record.name, f"{record.name}.tif")
+    content = json.dumps(item, indent=2, allow_nan=False).encode() + b"\n"
+    Bucket(now.exports_bucket).write(item_key, content, ITEM_TYPE)
+    _finish(records, record, assembly, Assembled(cog_href=cog_href, item_href=item_href, nbytes=assembly.nbytes), etag)
+    return Assembled(cog_href=cog_href, item_href=item_href, nbytes=assembly.nbytes)
+
+
+def _check(records: Records, task: AssembleTask) -> None:
+    needed(records, task)
+
+
+def _receipts(
+    records: Records, task: AssembleTask, plan: ExportPlan, workspace: S3Workspace
+) -> list[TileReceipt | None]:
+    with ThreadPoolExecutor(_READERS) as threads:
+        receipts = list(threads.map(lambda tile: read_receipt(tile, workspace), plan.tiles))
+    if None in receipts:
+        for family, failure in records.failures(task.export_id, task.attempt):
+            raise _again(family, failure)
+        tile = plan.tiles[receipts.index(None)]
+        missing = receipts.count(None)
+        raise IncompleteExport(
+            f"tile ({tile.row}, {tile.col}) has no receipt, one of {missing:,} of {len(receipts):,}; retry goes on "
+            "from the others"
+        )
+    return receipts
+
+
+def _again(family: str, failure: Failure) -> CutlineError:
+    """A recorded failure as the error that it was: of the class with its code, else of its family."""
+    known = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CutlineError)]
+    for kind in known:
+        if kind.code == failure.code:
+            return kind(failure.message, pointer=failure.pointer)
+    by_name = {kind.__name__: kind for kind in known}
+    return by_name.get(family, InternalError)(failure.message, pointer=failure.pointer)
+
+
+def _joined(assembly: Assembly, workspace: S3Workspace) -> Joined:
+    return Joined(
+        header=assembly.header,
+        bucket=workspace.bucket,
+        sources=[
+            Source(workspace.key(segment.name), segment.nbytes, _etag(segment), segment.crc64)
+            for segment in assembly.segments
+        ],
+        crc64=assembly.crc64,
+        sha256=assembly.segments_sha256,
+        content_type=COG_TYPE,
+    )
+
+
+def _etag(segment: Segment) -> str:
+    if segment.etag is None:
+        raise InternalError(f"{segment.name} was not written to S3")
+    return segment.etag
+
+
+def _finish(records: Records, record: ExportRecord, assembly: Assembly, made: Assembled, etag: str) -> None:
+    result = Result(
+        cog_href=made.cog_href,
+        item_href=made.item_href,
+        etag=etag,
+        nbytes=made.nbytes,
+        crc64nvme=in_base64(assembly.crc64),
+        segments_sha256=assembly.segments_sha256,
+    )
+    records.move(record, record.status, earlier=(record.status,), result=result)

@@ -1,0 +1,113 @@
+"""The state RenderTile: some tiles of a plan, each unless it is there already.
+
+What an invocation keeps for the next one in the same process is the plan it was at, with its scenes open.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+
+from cutline.cog.receipts import finished
+from cutline.errors import CutlineError, TooLarge
+from cutline.estimate import cost_of
+from cutline.models.plan import ExportPlan, TilePlan
+from cutline.models.receipt import TileReceipt
+from cutline.models.record import ExportRecord, Failure, TileRecord, now
+from cutline.models.task import Progressed, TileTask
+from cutline.render import Renderer
+from cutline.service.attempts import wanted
+from cutline.settings import service
+from cutline.store.plans import Plans
+from cutline.store.records import Records
+from cutline.store.s3_workspace import S3Workspace
+
+ENOUGH_FAILURES = 3
+"""Tiles that failed for good, after which the export cannot succeed and the others need not be rendered"""
+
+_warm: tuple[str, ExportPlan, Renderer] | None = None
+"""The plan that this process rendered last, by its href; one, for each holds files and blocks"""
+
+
+def render_tiles(task: TileTask, enough_time: Callable[[], bool]) -> Progressed:
+    """Render ``task``'s tiles while there is ``enough_time`` for one more, and those that are finished not again.
+
+    Done at once where the attempt has ended or has failed already. Raises what went wrong with a tile, and TooLarge
+    where the export has cost what it may.
+    """
+    records = Records(service().table)
+    record = wanted(records, task)
+    if record is None or _has_failed(records, task):
+        return Progressed(done=True)
+    workspace = S3Workspace(service().work_bucket)
+    plan, renderer = _renderer(task, workspace)
+    for index in task.tiles:
+        tile = plan.tiles[index]
+        receipt = finished(tile, workspace)
+        if receipt is not None:
+            _note(records, task, tile, receipt, reused=True)
+            continue
+        if not enough_time():
+            return Progressed(done=False)
+        _check_cost(record, plan)
+        record = _rendered(records, record, task, tile, renderer)
+    return Progressed(done=True)
+
+
+def _has_failed(records: Records, task: TileTask) -> bool:
+    failures = itertools.islice(records.failures(task.export_id, task.attempt), ENOUGH_FAILURES)
+    return sum(1 for _ in failures) == ENOUGH_FAILURES
+
+
+def _renderer(task: TileTask, workspace: S3Workspace) -> tuple[ExportPlan, Renderer]:
+    global _warm  # noqa: PLW0603 - a Lambda's process keeps nothing else from one invocation to the next
+    if _warm is None or _warm[0] != task.plan_href:
+        plan = Plans(service().work_bucket).read(task)
+        _warm = task.plan_href, plan, Renderer(plan, workspace)
+    return _warm[1], _warm[2]
+
+
+def _rendered(
+    records: Records, record: ExportRecord, task: TileTask, tile: TilePlan, renderer: Renderer
+) -> ExportRecord:
+    """Render a tile and say so. Returns the record with the time that is billed by now."""
+    began = time.monotonic()
+    try:
+        receipt = renderer.render(tile)
+    except CutlineError as error:
+        _bill(records, record, began)
+        failure = Failure(code=error.code, message=error.message, pointer=error.pointer)
+        records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure))
+        raise
+    milliseconds, billed = _bill(records, record, began)
+    _note(records, task, tile, receipt, billed_ms=milliseconds)
+    return record.model_copy(update={"billed_ms": billed})
+
+
+def _bill(records: Records, record: ExportRecord, began: float) -> tuple[int, int]:
+    """Milliseconds since ``began``, and those of the attempt by now."""
+    milliseconds = round(1000 * (time.monotonic() - began))
+    return milliseconds, records.add_billed(record, milliseconds)
+
+
+def _check_cost(record: ExportRecord, plan: ExportPlan) -> None:
+    if record.max_cost is not None and cost_of(record.billed_ms) >= record.max_cost:
+        raise TooLarge(
+            f"rendering has cost the ${record.max_cost:g} that max_cost allows, before all of its {len(plan.tiles)} "
+            "tiles were done; retry goes on from those, for as much again",
+            pointer="/max_cost",
+        )
+
+
+def _note(
+    records: Records, task: TileTask, tile: TilePlan, receipt: TileReceipt, *, reused: bool = False, billed_ms: int = 0
+) -> None:
+    done = _tile(task, tile, state="empty" if receipt.empty else "done", reused=reused, billed_ms=billed_ms)
+    records.put_tile(task.export_id, done)
+
+
+def _tile(task: TileTask, tile: TilePlan, **fields: object) -> TileRecord:
+    return TileRecord.model_validate(
+        {"row": tile.row, "col": tile.col, "attempt": task.attempt, "key": tile.key, "at": now(), **fields}
+    )
