@@ -132,7 +132,6 @@ def digest(template: Mapping[str, Any]) -> dict[str, Any]:
                 queues=tuple(text(target["Arn"]) for target in properties["Targets"]),
             )
             for name, properties in each("AWS::Events::Rule")
-            if "EventPattern" in properties  # the others are schedules
         },
         polls=tuple(_poll(properties, folder_of) for _, properties in each("AWS::Lambda::EventSourceMapping")),
         state_machine=machine,

@@ -23,15 +23,12 @@ PLAIN = frozenset({"versionId", "x-id", "partNumber"})
 """Queries of a GET that is for the object itself; others are for its tags, its uploads, …"""
 
 OVERRIDES = {
-    f"response-{name}": name
-    for name in (
-        "content-type",
-        "content-language",
-        "expires",
-        "cache-control",
-        "content-disposition",
-        "content-encoding",
-    )
+    "response-content-type": "content-type",
+    "response-content-language": "content-language",
+    "response-content-disposition": "content-disposition",
+    "response-content-encoding": "content-encoding",
+    "response-cache-control": "cache-control",
+    "response-expires": "expires",
 }
 """What a signed link may have the answer say"""
 

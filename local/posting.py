@@ -39,9 +39,8 @@ class Forms:
         key = fields.get("key", "").replace("${filename}", PurePosixPath(file.filename or "file").name)
         if not key:
             raise Refused("InvalidArgument", "the form needs a key", 400)
-        meta = {
-            name.removeprefix("x-amz-meta-"): value for name, value in fields.items() if name.startswith("x-amz-meta-")
-        }
+        prefix = "x-amz-meta-"
+        meta = {name.removeprefix(prefix): value for name, value in fields.items() if name.startswith(prefix)}
         kind = {"ContentType": fields["content-type"]} if "content-type" in fields else {}
         made = self._s3.put_object(Bucket=bucket, Key=key, Body=file.stream, Metadata=meta, **kind)
         return self._answer(bucket, key, made["ETag"], fields)

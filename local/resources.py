@@ -8,13 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.aws import Cloud, lambda_arn
+from local.aws import ACCOUNT, REGION, Cloud, lambda_arn
 from local.digest import Digest
 
 DEFINITION = Path(__file__).parents[1] / "statemachine" / "export.asl.json"
 
-ROLE = "arn:aws:iam::123456789012:role/cutline-local"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/cutline-local"
 """moto wants one and looks at it no further"""
+
+
+AWS = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": "cutline-local",
+    "Api": "local",
+}
+"""References that are to nothing we make"""
 
 
 class Resources:
@@ -23,7 +34,7 @@ class Resources:
     def __init__(self, digest: Digest, cloud: Cloud, known: Mapping[str, str]) -> None:
         """``known``: references that others make (``Console`` -> client id)."""
         self.digest = digest
-        self.values = dict(known)
+        self.values = {**AWS, **known}
         self._cloud = cloud
         for name, function in digest.functions.items():
             self.values |= {function.id: name, f"{function.id}.Arn": lambda_arn(name)}
@@ -117,7 +128,7 @@ class Resources:
 
     def _make_state_machine(self) -> None:
         # Known before it is made: functions are told its ARN, and its definition names what functions are told.
-        arn = f"arn:aws:states:us-east-1:123456789012:stateMachine:{local_name(self.digest.state_machine)}"
+        arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{local_name(self.digest.state_machine)}"
         self.values |= {self.digest.state_machine: arn, f"{self.digest.state_machine}.Arn": arn}
         self._cloud.client("stepfunctions").create_state_machine(
             name=local_name(self.digest.state_machine),
@@ -133,6 +144,8 @@ class Resources:
     def _make_rules(self) -> None:
         events = self._cloud.client("events")
         for id_, rule in self.digest.rules.items():
+            if rule.pattern is None:  # moto's schedules never fire: schedules.py does
+                continue
             events.put_rule(Name=id_, EventPattern=self.resolve(json.dumps(rule.pattern)))
             targets = [{"Id": str(number), "Arn": self.resolve(arn)} for number, arn in enumerate(rule.queues)]
             events.put_targets(Rule=id_, Targets=targets)

@@ -21,6 +21,7 @@ from local.people import enlist
 from local.posting import Forms
 from local.queues import Poller
 from local.resources import Resources
+from local.schedules import Schedule
 from local.server import bind, serve
 from local.signatures import Signatures
 from local.tokens import CONSOLE, MACHINE, Tokens
@@ -53,7 +54,7 @@ class Service:
         forms = Forms(signatures, self.cloud.client("s3"), self.url)
         front = Front(application, signatures, Objects(application, forms, frozenset({SCENES})))
         serve(self._server, front)
-        self.resources = Resources(committed(), self.cloud, {"Url": self.url, "Console": CONSOLE, "Machines": MACHINE})
+        self.resources = Resources(committed(), self.cloud, {"Console": CONSOLE, "Machines": MACHINE})
         enlist(self.resources.setting("CUTLINE_USER_POOL"))
         self.tokens = Tokens(f"{self.url}/users")
         self._logs = Logs(self.cloud.client("logs"), self.resources.digest.functions)
@@ -78,14 +79,24 @@ class Service:
             )
             for poll in self.resources.digest.polls
         ]
+        self._schedules = [
+            Schedule(
+                self.cloud.client("sqs"), name, rule.seconds, [self.resources.queue_url(arn) for arn in rule.queues]
+            )
+            for name, rule in self.resources.digest.rules.items()
+            if rule.seconds
+        ]
         submit.warm()
         threading.Thread(target=self._warm, daemon=True).start()
 
     def _environment(self, function: str) -> dict[str, str]:
         return {
             **self.resources.environment(function),
+            "CUTLINE_URL": self.url,
+            # What the deployment allows, and what is on this machine.
+            "CUTLINE_SOURCE_HOSTS": f"*,s3://{SCENES},127.0.0.1,localhost",
             **self.cloud.environment(),
-            "CUTLINE_PRIVATE_HOSTS": "1",  # the sample scenes are on this machine
+            "CUTLINE_PRIVATE_HOSTS": "1",
         }
 
     def _warm(self) -> None:
@@ -95,8 +106,8 @@ class Service:
     def close(self) -> None:
         """No thread works on and no process is left."""
         self._ends.close()
-        for poller in self._pollers:
-            poller.close()
+        for each in [*self._pollers, *self._schedules]:
+            each.close()
         self.functions.close()
         self._logs.close()
         self._server.shutdown()

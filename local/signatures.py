@@ -1,4 +1,4 @@
-"""AWS's signatures (version 4) of requests, presigned links and upload forms, checked as AWS checks them; moto does not."""
+"""AWS's signatures (version 4) of requests, presigned links and upload forms, checked as AWS does; moto does not."""
 
 from __future__ import annotations
 
