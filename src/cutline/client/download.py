@@ -17,7 +17,7 @@ import requests
 
 from cutline.client.api import ATTEMPTS, TIMEOUT, Api, delay, passing, problem_of, retry_after
 from cutline.client.oauth import reason_of
-from cutline.errors import Conflict, InternalError, SourceUnavailable, TransientError
+from cutline.errors import Conflict, CutlineError, InternalError, SourceUnavailable, TransientError
 from cutline.kernel import crc64
 from cutline.models.base import Model
 from cutline.store.workspace import writing
@@ -112,9 +112,11 @@ class _Part:
 
 def _complete(api: Api, export_id: str, part: _Part, report: Report) -> bool:
     """Whether the file came; False where another is expected now. What brings bytes begins a new row of attempts."""
-    attempt, expected = 0, part.expected
+    attempt, most, expected = 0, part.nbytes, part.expected
     while part.nbytes < expected.nbytes:
-        attempt, before = attempt + 1, part.nbytes
+        attempt += 1
+        wait: float = delay(attempt)
+        why: CutlineError = InternalError("the storage ends before the file does")
         try:
             with _open(api, export_id, part) as answer:
                 if answer.status_code in EXPIRED or passing(answer):
@@ -126,17 +128,16 @@ def _complete(api: Api, export_id: str, part: _Part, report: Report) -> bool:
                     return False
                 elif _is_other(answer, expected) and answer.status_code == 206:  # If-Range means nothing to it
                     part.begin_anew()
-                    continue
                 else:
                     _take(answer, part, report)
-                    continue
         except requests.RequestException as error:
-            wait, why = delay(attempt), SourceUnavailable(f"the file does not come: {reason_of(error)}")
-        if part.nbytes > before:
-            attempt = 0
-        elif attempt >= ATTEMPTS:
+            why = SourceUnavailable(f"the file does not come: {reason_of(error)}")
+        if part.nbytes > most:
+            attempt, most = 0, part.nbytes
+        elif attempt == ATTEMPTS:
             raise why
-        api.pause(wait)
+        if part.nbytes < expected.nbytes:
+            api.pause(wait)
     if (part.nbytes, part.crc) != (expected.nbytes, expected.crc):
         part.discard()
         raise InternalError(f"the bytes that came are not those of export {export_id}: their checksum differs")
