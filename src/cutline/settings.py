@@ -57,6 +57,10 @@ class ServiceSettings(Model):
     """The address that mail comes from"""
     url: str = ""
     """Of the API, as its users see it; no slash at the end"""
+    function_prefix: str = ""
+    """What AWS's names of our functions begin with, before the names of their folders: "" or the stack's and a dash"""
+    login_url: str = ""
+    """Of the sign-in pages, where /oauth2/authorize and /oauth2/token are; by default the API's own"""
     source_hosts: tuple[str, ...] = ()
     """Where scenes may come from: a host, ``*.example.org``, ``s3://bucket`` or ``s3://bucket/prefix/``; ``*``: any"""
     limits: Limits = Limits()
@@ -80,7 +84,9 @@ def service(environ: Mapping[str, str] | None = None) -> ServiceSettings:
     known = {name: value for name in ServiceSettings.model_fields if (value := env.get(f"CUTLINE_{name.upper()}"))}
     hosts = tuple(host.strip() for host in known.pop("source_hosts", "").split(",") if host.strip())
     limits = Limits.model_validate_json(known.pop("limits", "{}"))
-    return ServiceSettings.model_validate({**known, "source_hosts": hosts, "limits": limits})
+    stack, dash, _ = env.get("AWS_LAMBDA_FUNCTION_NAME", "").rpartition("-")
+    given = {"source_hosts": hosts, "limits": limits, "function_prefix": stack + dash}
+    return ServiceSettings.model_validate({**known, **given})
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

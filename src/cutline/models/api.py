@@ -1,15 +1,15 @@
-"""What the HTTP API takes: the body of an export, a request in JSON with the short forms of the command line.
-
-What it answers is in models/views.py.
-"""
+"""What the HTTP API takes and answers. An ExportBody is a request in JSON, with the short forms of the command line."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, FiniteFloat, Tag, WithJsonSchema, model_validator
+from pydantic import AwareDatetime, Discriminator, Field, FiniteFloat, Tag, WithJsonSchema, model_validator
 
+from cutline.aoi.model import Finding
+from cutline.estimate import Interval
 from cutline.models.base import GeoJSON, Model
+from cutline.models.record import DeliveryState, Failure, Status, TileState
 from cutline.models.request import MaskRequest, MosaicRule, ProfileName, Resampling
 
 MAX_SCENES = 1000
@@ -184,3 +184,178 @@ class ExportBody(Model):
         if self.aoi is not None and self.aoi_href is not None:
             raise ValueError("aoi and aoi_href both say where; choose one")
         return self
+
+
+# What is answered -----------------------------------------------------------------------------------------------
+
+
+class TilesDone(Model):
+    """Of the current attempt."""
+
+    planned: int
+    done: int
+    """Finished, those without data included"""
+    failed: int
+
+
+class DeliveryView(Model):
+    """One target of an export, and how far it is."""
+
+    delivery_id: str
+    kind: str
+    state: DeliveryState
+    uri: str | None = None
+    nbytes: int | None = None
+    checksum: str | None = None
+    at: AwareDatetime | None = None
+    error: Failure | None = None
+
+
+class ResultView(Model):
+    """The finished COG, which ``links.download`` leads to."""
+
+    nbytes: int
+    etag: str
+    crc64nvme: str = Field(description="CRC-64/NVME of the whole file, in Base64")
+    segments_sha256: str
+
+
+class ExportView(Model):
+    """An export as its owner sees it."""
+
+    export_id: str
+    name: str
+    status: Status
+    attempt: int
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    percent: float = Field(ge=0, le=100, description="Of the tiles of this attempt; 100 is a finished export")
+    eta_seconds: int | None = Field(default=None, description="As long as it renders, once the first tiles are done")
+    tiles: TilesDone | None = Field(default=None, description="Known once it is planned")
+    pixels: int | None = Field(default=None, description="Inside the area; known once it is planned")
+    warnings: tuple[str, ...] = ()
+    deliveries: tuple[DeliveryView, ...] = ()
+    error: Failure | None = None
+    result: ResultView | None = None
+    origin: str | None = Field(default=None, description="The upload that it came from")
+    links: dict[str, str] = Field(description="self and, as far as there are such, tiles, download, item, audit, …")
+
+
+class ExportPage(Model):
+    """Exports, newest first."""
+
+    exports: tuple[ExportView, ...]
+    cursor: str | None = Field(default=None, description="For the next page; null on the last one")
+
+
+class EstimateView(Model):
+    """What an export would take. Pixels and tiles are exact, and the file cannot be larger than ``bytes_max``."""
+
+    pixels: int
+    tiles: int
+    tile_edge: int
+    rows: int
+    cols: int
+    bands: int
+    dtype: str
+    crs: str
+    resolution: tuple[float, float]
+    scenes: int
+    raw_bytes: int
+    bytes_max: int
+    seconds: Interval
+    cost_usd: Interval = Field(description="Lambda, Step Functions, S3 and DynamoDB; without storage and egress")
+    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = Field(default=(), description="About the area")
+
+
+class TileProperties(Model):
+    row: int
+    col: int
+    state: TileState | Literal["planned"]
+    reused: bool = False
+    at: AwareDatetime | None = None
+    error: Failure | None = None
+
+
+class TileFeature(Model):
+    """One tile; its corners in longitude and latitude."""
+
+    type: Literal["Feature"] = "Feature"
+    id: str
+    geometry: GeoJSON
+    properties: TileProperties
+
+
+class TileCollection(Model):
+    """The tiles of an export's current attempt: GeoJSON."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    features: tuple[TileFeature, ...]
+    number_matched: int = Field(serialization_alias="numberMatched", description="Tiles in all")
+    cursor: str | None = Field(default=None, description="For the next page; null on the last one")
+
+
+class LimitsView(Model):
+    """What one account may take."""
+
+    pixels_a_month: int
+    exports_at_once: int
+    pixels_an_export: int
+    aoi_vertices: int
+
+
+class UseView(Model):
+    """What this account has taken."""
+
+    exports_running: int
+    pixels_this_month: int
+
+
+class MeView(Model):
+    """Who asks, what they may take and what they have taken."""
+
+    sub: str
+    username: str
+    admin: bool
+    limits: LimitsView
+    used: UseView
+
+
+class Health(Model):
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class ConfigView(Model):
+    """What a client has to know to sign in. Public."""
+
+    authorize_url: str
+    token_url: str
+    client_id: str
+    scope: str
+    version: str
+    url: str
+
+
+class Wrong(Model):
+    """One of several things that are wrong with a request."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class Problem(Model):
+    """RFC 9457. ``code`` is stable; ``pointer`` is a JSON pointer (RFC 6901) into the body that was sent."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    pointer: str | None = None
+    parameter: str | None = Field(default=None, description="The query parameter or header that is wrong")
+    errors: tuple[Wrong, ...] | None = Field(default=None, description="All that is wrong, where that is more")
+    findings: tuple[Finding, ...] | None = Field(default=None, description="What is wrong with the area, and where")
+    request_id: str | None = Field(default=None, description="To be named when asking those who run this")

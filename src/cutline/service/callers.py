@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cutline.errors import AccessDenied, NotFound, Unauthenticated
 from cutline.models.record import ExportRecord
+from cutline.settings import service
+from cutline.store.records import Records
 
 SCOPE = "cutline/exports"
+ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 ADMINS = "admin"
 """The group of the user pool that sees everything"""
 
@@ -50,11 +54,16 @@ def caller_of(event: Mapping[str, Any]) -> Caller:
     )
 
 
-def check_sees(caller: Caller, record: ExportRecord) -> ExportRecord:
-    """``record``, if it is the caller's or the caller is an admin. Else raises what a missing export does."""
-    if not caller.may_see(record.owner):
-        raise NotFound(f"there is no export {record.export_id}")
-    return record
+def find_export(caller: Caller, export_id: str) -> ExportRecord:
+    """The export, if it is the caller's, or any for an admin. Raises the same NotFound for another's as for none."""
+    if ID.fullmatch(export_id):  # DynamoDB itself refuses keys that are too long
+        try:
+            record = Records(service().table).get(export_id)
+        except NotFound:
+            record = None
+        if record is not None and caller.may_see(record.owner):
+            return record
+    raise NotFound(f"there is no export {export_id[:64]}")
 
 
 def _groups(claim: Any) -> frozenset[str]:

@@ -1,0 +1,172 @@
+"""/exports: asked for, watched, ended, downloaded."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from cutline.models.api import EstimateView, ExportBody, ExportPage, ExportView, TileCollection
+from cutline.models.record import Event, ExportRecord, Status, now
+from cutline.service import ending
+from cutline.service.api.answers import answer, caller, told
+from cutline.service.api.examples import BODIES
+from cutline.service.callers import find_export
+from cutline.service.delivering import link_for
+from cutline.service.estimating import estimate
+from cutline.service.submitting import submit
+from cutline.service.tiles import tiles_of
+from cutline.service.views import page_of, url_of, view_of
+from cutline.settings import service
+from cutline.store.records import Records
+
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]
+
+SPARE_MS = 4_000
+"""Of an invocation's time, for what follows after the last file that an estimate opens"""
+
+GEOJSON = "application/geo+json"
+EXPORTS = ["exports"]
+
+ExportId = Annotated[str, Path(description="As export_id of an export")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="As the page before has it")]
+NewExport = Annotated[ExportBody, Body(openapi_examples=BODIES)]
+
+
+@router.post(
+    "/exports",
+    summary="Export an area",
+    description="The same request within a day is the same export, unless that failed, was cancelled or was deleted.",
+    operation_id="submitExport",
+    tags=EXPORTS,
+    responses=told(202, "It has been started, now or before", ExportView, 409, Location="Of the export"),
+)
+def create(
+    body: NewExport,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="Requests with the same key are the same request, and with another key another one",
+        ),
+    ] = None,
+) -> Response[Any]:
+    record = submit(body, caller(router), idempotency_key=idempotency_key)
+    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": url_of(record.export_id)})
+
+
+@router.post(
+    "/exports/estimate",
+    summary="Say what an export would take",
+    description="Reads the headers of the scenes, 200 files at most.",
+    operation_id="estimateExport",
+    tags=EXPORTS,
+    responses=told(200, "Pixels, tiles, bytes, time and cost", EstimateView),
+)
+def estimated(body: NewExport) -> Response[Any]:
+    left = router.lambda_context.get_remaining_time_in_millis
+    return answer(HTTPStatus.OK, estimate(body, caller(router), enough_time=lambda: left() > SPARE_MS))
+
+
+@router.get(
+    "/exports",
+    summary="List one's exports",
+    operation_id="listExports",
+    tags=EXPORTS,
+    responses=told(200, "A page of them, newest first", ExportPage),
+)
+def listed(
+    status: Annotated[Status | None, Query(description="Only those")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Cursor = None,
+) -> Response[Any]:
+    return answer(HTTPStatus.OK, page_of(caller(router), status=status, limit=limit, cursor=cursor))
+
+
+@router.get(
+    "/exports/<export_id>",
+    summary="Watch an export",
+    operation_id="getExport",
+    tags=EXPORTS,
+    responses=told(200, "As it is now", ExportView, 404),
+)
+def watched(export_id: ExportId) -> Response[Any]:
+    return answer(HTTPStatus.OK, view_of(_find(export_id)))
+
+
+@router.get(
+    "/exports/<export_id>/tiles",
+    summary="Its tiles as GeoJSON",
+    description="Each with its state: planned, done, empty (rendered, but without data) or failed.",
+    operation_id="getTiles",
+    tags=EXPORTS,
+    responses=told(200, "A page of them", TileCollection, 404, content_type=GEOJSON),
+)
+def tiles(
+    export_id: ExportId, limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000, cursor: Cursor = None
+) -> Response[Any]:
+    return answer(HTTPStatus.OK, tiles_of(_find(export_id), limit=limit, cursor=cursor), content_type=GEOJSON)
+
+
+@router.post(
+    "/exports/<export_id>/cancel",
+    summary="Cancel a running export",
+    operation_id="cancelExport",
+    tags=EXPORTS,
+    responses=told(200, "It is CANCELLED", ExportView, 404, 409),
+)
+def cancelled(export_id: ExportId) -> Response[Any]:
+    return answer(HTTPStatus.OK, view_of(ending.cancel(_find(export_id), caller(router).sub)))
+
+
+@router.post(
+    "/exports/<export_id>/retry",
+    summary="Try again an export that failed or was cancelled",
+    description="A new attempt, which keeps the finished tiles.",
+    operation_id="retryExport",
+    tags=EXPORTS,
+    responses=told(202, "It has been started again", ExportView, 404, 409, Location="Of the export"),
+)
+def retried(export_id: ExportId) -> Response[Any]:
+    record = ending.retry(_find(export_id), caller(router).sub)
+    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": url_of(record.export_id)})
+
+
+@router.get(
+    "/exports/<export_id>/download",
+    summary="Download the COG, or its STAC item",
+    description="Redirects to an address that holds for minutes. This one stays.",
+    operation_id="downloadExport",
+    tags=EXPORTS,
+    responses=told(307, "Where it is, for some minutes", None, 404, 409, Location="Signed; for some minutes"),
+)
+def download(
+    export_id: ExportId,
+    asset: Annotated[Literal["cog", "item"], Query(description="The COG, or the STAC item about it")] = "cog",
+) -> Response[Any]:
+    record = _find(export_id)
+    where = link_for(record, asset)
+    event = Event(at=now(), what="downloaded", by=caller(router).sub, attempt=record.attempt, details={"asset": asset})
+    Records(service().table).add_event(record.export_id, event)
+    return answer(HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": where})
+
+
+@router.delete(
+    "/exports/<export_id>",
+    summary="Delete an export that has ended, and its file",
+    operation_id="deleteExport",
+    tags=EXPORTS,
+    responses=told(204, "It is gone", None, 404, 409),
+)
+def deleted(export_id: ExportId) -> Response[Any]:
+    ending.delete(_find(export_id), caller(router).sub)
+    return answer(HTTPStatus.NO_CONTENT)
+
+
+def _find(export_id: str) -> ExportRecord:
+    return find_export(caller(router), export_id)

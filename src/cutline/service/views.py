@@ -1,0 +1,96 @@
+"""Exports as their owners see them: the record, with progress counted from its tiles."""
+
+from __future__ import annotations
+
+import math
+
+from cutline.models.api import DeliveryView, ExportPage, ExportView, ResultView, TilesDone
+from cutline.models.record import ExportRecord, Status, now
+from cutline.service.callers import Caller
+from cutline.settings import service
+from cutline.store.records import Records
+
+UNFINISHED = 99.0
+"""Percent at most of what is not yet a success: the file still has to be joined and delivered"""
+
+
+def view_of(record: ExportRecord) -> ExportView:
+    """One export, as it is now."""
+    records = Records(service().table)
+    tiles = _tiles(record, records)
+    deliveries = (
+        DeliveryView.model_validate(delivery.model_dump(include=set(DeliveryView.model_fields)))
+        for delivery in records.deliveries(record.export_id)
+    )
+    result = record.result
+    return ExportView(
+        **record.model_dump(include=_SAME),
+        percent=_percent(record, tiles),
+        eta_seconds=_eta(record, tiles),
+        tiles=tiles,
+        deliveries=tuple(deliveries),
+        error=record.error,
+        result=result and ResultView(**result.model_dump(include=set(ResultView.model_fields))),
+        links=_links(record),
+    )
+
+
+def page_of(caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> ExportPage:
+    """The caller's own exports, newest first. Raises InvalidRequest for a cursor that is none."""
+    found, following = Records(service().table).of_owner(caller.sub, status=status, limit=limit, cursor=cursor)
+    return ExportPage(exports=tuple(map(view_of, found)), cursor=following)
+
+
+def url_of(export_id: str, part: str = "") -> str:
+    """The address of an export, or of a part of it."""
+    return f"{service().url}/exports/{export_id}" + (f"/{part}" if part else "")
+
+
+_SAME = {
+    *("export_id", "name", "status", "attempt", "created_at", "updated_at", "pixels", "warnings", "origin"),
+}
+"""Fields that the record and its view share"""
+
+
+def _tiles(record: ExportRecord, records: Records) -> TilesDone | None:
+    if record.tiles is None:
+        return None
+    if record.status in ("SUCCESS", "DELIVERING"):  # assembling has checked that each is there
+        return TilesDone(planned=record.tiles, done=record.tiles, failed=0)
+    return TilesDone(
+        planned=record.tiles,
+        done=records.count_tiles(record.export_id, record.attempt),
+        failed=sum(1 for _ in records.failures(record.export_id, record.attempt)),
+    )
+
+
+def _percent(record: ExportRecord, tiles: TilesDone | None) -> float:
+    if record.status == "SUCCESS":
+        return 100.0
+    if not tiles or not tiles.planned:
+        return 0.0
+    return min(UNFINISHED, math.floor(1000 * tiles.done / tiles.planned) / 10)
+
+
+def _eta(record: ExportRecord, tiles: TilesDone | None) -> int | None:
+    """Seconds until the last tile, at the rate since rendering began, which is the record's last change."""
+    if record.status != "RENDERING" or not tiles or not tiles.done:
+        return None
+    elapsed = max((now() - record.updated_at).total_seconds(), 0.0)
+    return math.ceil(elapsed * max(tiles.planned - tiles.done, 0) / tiles.done)
+
+
+def _links(record: ExportRecord) -> dict[str, str]:
+    """What can be asked or done next."""
+    parts = ["tiles", "audit", "logs"]
+    if not record.ended:
+        parts.append("cancel")
+    if record.status in ("ERROR", "CANCELLED"):
+        parts.append("retry")
+    links = {"self": url_of(record.export_id), **{part: url_of(record.export_id, part) for part in parts}}
+    if record.result is not None:
+        links |= {
+            "download": url_of(record.export_id, "download"),
+            "item": url_of(record.export_id, "download?asset=item"),
+        }
+    return links
