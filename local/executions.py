@@ -7,12 +7,12 @@ import json
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from moto.events.models import events_backends
-from moto.stepfunctions.parser.backend.execution import Execution
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from cutline.models.record import RUNNING
 from local.aws import ACCOUNT, REGION
 
 LOOK_SECONDS = 0.05
@@ -39,8 +39,8 @@ class ExecutionEnds:
                         send(status_change(execution))
 
 
-def status_change(execution: Execution) -> dict[str, Any]:
-    """The detail of EventBridge's event."""
+def status_change(execution: Any) -> dict[str, Any]:
+    """The detail of EventBridge's event, for an execution as moto has it."""
     return {
         "executionArn": execution.execution_arn,
         "stateMachineArn": execution.state_machine_arn,
@@ -52,6 +52,26 @@ def status_change(execution: Execution) -> dict[str, Any]:
         "output": None if execution.output is None else json.dumps(execution.output),
         "error": execution.error,
         "cause": execution.cause,
+    }
+
+
+def lost(item: dict[str, Any], state_machine: str) -> dict[str, Any] | None:
+    """The detail for an export (an item of the table) that an earlier run of the service left behind: its execution was
+    stopped with it. None for an item that is no running export."""
+    if item["sk"]["S"] != "META" or item.get("status", {}).get("S") not in RUNNING:
+        return None
+    export_id, attempt = item["export_id"]["S"], int(item["attempt"]["N"])
+    return {
+        "executionArn": f"{state_machine.replace(':stateMachine:', ':execution:')}:{export_id}-{attempt}",
+        "stateMachineArn": state_machine,
+        "name": f"{export_id}-{attempt}",
+        "status": "ABORTED",
+        "startDate": None,
+        "stopDate": int(time.time() * 1000),
+        "input": json.dumps({"export_id": export_id, "attempt": attempt}),
+        "output": None,
+        "error": None,
+        "cause": "the local service was stopped",
     }
 
 
@@ -71,8 +91,8 @@ def send(detail: dict[str, Any]) -> None:
     # PutEvents refuses events of AWS's own services, as it should: so to the rules themselves.
     for bus in events_backends[ACCOUNT][REGION].event_buses.values():
         for rule in bus.rules.values():
-            rule.send_to_targets(event, transform_input=False)
+            rule.send_to_targets(cast(Any, event), transform_input=False)
 
 
 def _milliseconds(at: dt.datetime | None) -> int | None:
-    return at and int(at.timestamp() * 1000)
+    return None if at is None else int(at.timestamp() * 1000)

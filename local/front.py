@@ -24,8 +24,8 @@ OURSELVES = frozenset({"127.0.0.1", "localhost", "::1"})
 class Front:
     """A WSGI application. Its later parts are set once they are there, for they are made through it."""
 
-    def __init__(self, aws: Wsgi, signatures: Signatures, objects: Objects) -> None:
-        self._aws, self._signatures, self._objects = aws, signatures, objects
+    def __init__(self, aws: Wsgi, signatures: Signatures, objects: Objects, database: Wsgi) -> None:
+        self._aws, self._signatures, self._objects, self._database = aws, signatures, objects, database
         self.functions: Functions | None = None
         self.login: Callable[[Request], Response | None] | None = None
         self.gateway: Callable[[Request], Response] | None = None
@@ -57,6 +57,8 @@ class Front:
             return refusal(refused) if "X-Amz-Target" not in request.headers else _json_refusal(refused)
         if credential.service == "s3":
             return self._objects.allowed(request)
+        if credential.service == "dynamodb":
+            return self._database
         if self.functions and (found := INVOKE.fullmatch(request.path)):
             return self._invoke(self.functions, unquote(found["name"]), request)
         return self._aws

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from local import aws
+from local import aws, scenes
 from local.aws import Cloud
+from local.database import Database
 from local.digest import committed
-from local.executions import ExecutionEnds
+from local.executions import ExecutionEnds, lost, send
 from local.front import Front
 from local.functions import ROOT, Function, Functions
 from local.gateway import Gateway
+from local.keeping import Kept
 from local.logs import Logs
 from local.oauth import Login
 from local.objects import Objects
@@ -21,16 +25,20 @@ from local.people import enlist
 from local.posting import Forms
 from local.queues import Poller
 from local.resources import Resources
+from local.scenes import Scenes
 from local.schedules import Schedule
 from local.server import bind, serve
 from local.signatures import Signatures
 from local.tokens import CONSOLE, MACHINE, Tokens
 
-SCENES = "cutline-scenes"
-"""The bucket of the sample scenes, which anybody may read"""
-
 WARMED = ("plan", "render_tile", "assemble")
 """Whose first invocation somebody waits for"""
+
+
+class Worker(Protocol):
+    """What goes on by itself."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,19 @@ class Service:
     """Runs from when it is made until it is closed."""
 
     def __init__(self, options: Options) -> None:
+        """Raises OSError where the port or the folder is in use."""
+        self._kept = Kept(options.data) if options.data else None
         self._server = bind(options.port)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.cloud = Cloud(self.url, "cutline-local", secrets.token_urlsafe(24))
-        signatures = Signatures({self.cloud.key: self.cloud.secret, aws.INTERPRETER[0]: aws.INTERPRETER[1]})
-        application = aws.application(self._server.server_port)
-        forms = Forms(signatures, self.cloud.client("s3"), self.url)
-        front = Front(application, signatures, Objects(application, forms, frozenset({SCENES})))
+        self.tokens = Tokens(f"{self.url}/users", self._kept.key() if self._kept else None)
+        front = self._front()
         serve(self._server, front)
         self.resources = Resources(committed(), self.cloud, {"Console": CONSOLE, "Machines": MACHINE})
         enlist(self.resources.setting("CUTLINE_USER_POOL"))
-        self.tokens = Tokens(f"{self.url}/users")
+        self.cloud.client("s3").create_bucket(Bucket=scenes.BUCKET)
+        if self._kept:
+            self._kept.restore(self._database, self.resources.tables, self.resources.buckets)
         self._logs = Logs(self.cloud.client("logs"), self.resources.digest.functions)
         self.functions = front.functions = Functions(
             {
@@ -65,11 +75,44 @@ class Service:
             }
         )
         front.login = Login(self.tokens, redirects=(f"{self.url}/docs/oauth2-redirect",))
-        submit = self.functions["submit"]
-        front.gateway = Gateway(submit, self.tokens, self.resources.digest.public)
-        self._ends = ExecutionEnds()
-        self._pollers = [
-            Poller(
+        front.gateway = Gateway(self.functions["submit"], self.tokens, self.resources.digest.public)
+        self._workers: list[Worker] = [ExecutionEnds(), *self._pollers(), *self._schedules(), Scenes(options.scenes)]
+        self._tell_lost()
+        self.functions["submit"].warm()
+        threading.Thread(target=self._warm, daemon=True).start()
+
+    def close(self) -> None:
+        """No thread works on and no process is left."""
+        for worker in self._workers:
+            worker.close()
+        self.functions.close()
+        self._logs.close()
+        if self._kept:
+            self._kept.close()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _front(self) -> Front:
+        application = aws.application(self._server.server_port)
+        self._database = Database(application)
+        signatures = Signatures({self.cloud.key: self.cloud.secret, aws.INTERPRETER[0]: aws.INTERPRETER[1]})
+        forms = Forms(signatures, self.cloud.client("s3"), self.url)
+        objects = Objects(application, forms, public=frozenset({scenes.BUCKET}))
+        return Front(application, signatures, objects, self._database)
+
+    def _environment(self, function: str) -> dict[str, str]:
+        return {
+            **self.resources.environment(function),
+            "CUTLINE_URL": self.url,
+            # What the deployment allows, and what is on this machine.
+            "CUTLINE_SOURCE_HOSTS": f"*,s3://{scenes.BUCKET},127.0.0.1,localhost",
+            **self.cloud.environment(),
+            "CUTLINE_PRIVATE_HOSTS": "1",
+        }
+
+    def _pollers(self) -> Iterator[Poller]:
+        for poll in self.resources.digest.polls:
+            yield Poller(
                 self.cloud.client("sqs"),
                 self.resources.queue_url(poll.queue),
                 self.resources.resolve(poll.queue),
@@ -77,38 +120,19 @@ class Service:
                 batch=poll.batch,
                 partial=poll.partial,
             )
-            for poll in self.resources.digest.polls
-        ]
-        self._schedules = [
-            Schedule(
-                self.cloud.client("sqs"), name, rule.seconds, [self.resources.queue_url(arn) for arn in rule.queues]
-            )
-            for name, rule in self.resources.digest.rules.items()
-            if rule.seconds
-        ]
-        submit.warm()
-        threading.Thread(target=self._warm, daemon=True).start()
 
-    def _environment(self, function: str) -> dict[str, str]:
-        return {
-            **self.resources.environment(function),
-            "CUTLINE_URL": self.url,
-            # What the deployment allows, and what is on this machine.
-            "CUTLINE_SOURCE_HOSTS": f"*,s3://{SCENES},127.0.0.1,localhost",
-            **self.cloud.environment(),
-            "CUTLINE_PRIVATE_HOSTS": "1",
-        }
+    def _schedules(self) -> Iterator[Schedule]:
+        for name, rule in self.resources.digest.rules.items():
+            if rule.seconds:
+                queues = list(map(self.resources.queue_url, rule.queues))
+                yield Schedule(self.cloud.client("sqs"), name, rule.seconds, queues)
+
+    def _tell_lost(self) -> None:
+        """What ran when the service was last stopped will not go on by itself; a retry does."""
+        for item in self._database.items(self.resources.setting("CUTLINE_TABLE")):
+            if detail := lost(item, self.resources.state_machine):
+                send(detail)
 
     def _warm(self) -> None:
         for name in WARMED:
             self.functions[name].warm()
-
-    def close(self) -> None:
-        """No thread works on and no process is left."""
-        self._ends.close()
-        for each in [*self._pollers, *self._schedules]:
-            each.close()
-        self.functions.close()
-        self._logs.close()
-        self._server.shutdown()
-        self._server.server_close()

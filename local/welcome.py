@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from local.scenes import BUCKET
 from local.service import Service
 from local.tokens import MACHINE, MACHINE_SECRET, USERS
 
@@ -26,5 +27,5 @@ def welcome(service: Service, seconds: float) -> str:
         people=", ".join(f"{user.name}/{user.password}" for user in USERS.values()),
         machine=MACHINE,
         secret=MACHINE_SECRET,
-        scenes="none",
+        scenes=f"{service.url}/{BUCKET}?list-type=2",
     )
