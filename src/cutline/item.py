@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cutline.aoi.project import contiguous
 from cutline.aoi.project import name as crs_title
+from cutline.cog.checksum import crc64_text
 from cutline.imagery.hrefs import shown
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import BandStatistics, CogReceipt, Percentiles
@@ -67,6 +68,7 @@ def cog_item(plan: ExportPlan, receipt: CogReceipt, name: str, href: str) -> dic
         "roles": ["data"],
         "file:size": receipt.nbytes,
         **({"file:checksum": receipt.checksum} if receipt.checksum else {}),
+        "cutline:crc64nvme": crc64_text(receipt.crc64),
         "bands": bands,
         **_projection(plan),
     }

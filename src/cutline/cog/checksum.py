@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -13,3 +14,8 @@ BLAKE3, SHA256 = "1e20", "1220"
 
 HASHES: dict[str, Callable[[], Any]] = {BLAKE3: blake3, SHA256: hashlib.sha256}
 """Prefix -> what begins such a hash. Ours is BLAKE3; items of other programs mostly have SHA-256"""
+
+
+def crc64_text(crc: int) -> str:
+    """A CRC-64/NVME as S3 writes it (``x-amz-checksum-crc64nvme``): base64 of its eight bytes."""
+    return base64.b64encode(crc.to_bytes(8, "big")).decode()

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cutline.errors import TooLarge
-
 LEAST, MOST, MAX_PARTS = 5 << 20, 5 << 30, 10_000
-MOST_SENT = 256 << 20
-"""Bytes of a part that goes through our memory"""
+SENT = tuple(size << 20 for size in (8, 16, 32, 64))
+"""Bytes of a part that goes through our memory; more only where there would be too many parts"""
 HEADER = -1
 """The source of the bytes before the first segment"""
 
@@ -41,33 +39,37 @@ class Part(NamedTuple):
         return sum(piece.nbytes for piece in self.pieces)
 
 
-def plan_parts(header: int, segments: Sequence[int]) -> list[Part]:
-    """The parts of a file of so many bytes of header and of each segment, in order. Raises TooLarge where no plan keeps
-    to S3's limits without sending parts beyond what we hold in memory."""
-    worth_copying = LEAST
-    while worth_copying <= MOST_SENT // 2:
-        parts = _Packing(worth_copying).packed(header, segments)
-        if len(parts) <= MAX_PARTS:
+def plan_parts(header: int, segments: Sequence[int], max_parts: int = MAX_PARTS) -> list[Part] | None:
+    """The parts of a file of so many bytes of header and of each segment, in order.
+
+    None where they are too many for one upload: join ``runs`` of segments first.
+    """
+    for sent in SENT:
+        parts = _Packing(sent).packed(header, segments)
+        if len(parts) <= max_parts:
             return parts
-        worth_copying *= 2  # more is sent, in fewer parts
-    raise TooLarge(
-        f"{sum(segments):,} bytes in {len(segments):,} segments are more than one upload of {MAX_PARTS:,} parts can "
-        "join; choose a coarser resolution or a part of the area"
-    )
+    return None
+
+
+def runs(segments: int, max_parts: int = MAX_PARTS) -> list[range]:
+    """So many segments in runs, each of which one upload can join: a segment of less than 5 GiB ends one part that is
+    sent and is one that is copied, at most."""
+    length = max(max_parts // 2 - 1, 1)
+    return [range(start, min(start + length, segments)) for start in range(0, segments, length)]
 
 
 class _Packing:
     """Goes through the file once, and holds back what is too small for a part of its own."""
 
-    def __init__(self, worth_copying: int) -> None:
-        self._worth_copying = worth_copying
+    def __init__(self, sent: int) -> None:
+        self._sent = sent
         self._parts: list[Part] = []
         self._held: list[Piece] = []
         self._nbytes = 0
 
     def packed(self, header: int, segments: Sequence[int]) -> list[Part]:
-        for start in range(0, header, MOST_SENT):
-            self._hold(Piece(HEADER, start, min(start + MOST_SENT, header)))
+        for start in range(0, header, self._sent):
+            self._hold(Piece(HEADER, start, min(start + self._sent, header)))
         for source, nbytes in enumerate(segments):
             self._take(source, nbytes)
         self._send()
@@ -75,7 +77,7 @@ class _Packing:
 
     def _take(self, source: int, nbytes: int) -> None:
         missing = max(LEAST - self._nbytes, 0) if self._nbytes else 0  # until what is held back makes a part
-        if nbytes - missing < self._worth_copying:
+        if nbytes - missing < LEAST:
             self._hold(Piece(source, 0, nbytes))
             return
         self._hold(Piece(source, 0, missing))
@@ -89,7 +91,7 @@ class _Packing:
         if piece.nbytes:
             self._held.append(piece)
             self._nbytes += piece.nbytes
-        if self._nbytes >= self._worth_copying:
+        if self._nbytes >= self._sent:
             self._send()
 
     def _send(self) -> None:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from cutline.cog import tiff
-from cutline.cog.checksum import HASHES
+from cutline.cog.checksum import HASHES, crc64_text
 from cutline.errors import InvalidRequest
 from cutline.grid import BLOCK
+from cutline.kernel import crc64
 from cutline.models.base import Model
 
 _READ_BYTES = 8 << 20
@@ -256,16 +257,27 @@ def _checksum(path: Path, item: Path) -> Iterator[Fault]:
     try:
         described: dict[str, Any] = json.loads(item.read_text())
         (asset,) = [each for each in described["assets"].values() if Path(each["href"]).name == path.name]
-        expected, size = str(asset["file:checksum"]), int(asset["file:size"])
+        expected, size = str(asset.get("file:checksum") or asset["cutline:crc64nvme"]), int(asset["file:size"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        yield Fault(check="checksum", message=f"{item} is no STAC item with a file:checksum of {path.name}")
+        yield Fault(check="checksum", message=f"{item} is no STAC item with a checksum of {path.name}")
         return
     if size != path.stat().st_size:
         yield Fault(check="checksum", message=f"{path.stat().st_size} bytes; its item says {size}")
+    elif "file:checksum" not in asset:
+        if (crc := _crc64(path)) != expected:
+            yield Fault(check="checksum", message=f"the content's CRC-64/NVME is {crc}; its item says {expected}")
     elif expected[:4] not in HASHES:
         yield Fault(check="checksum", message=f"{expected} is neither a BLAKE3 nor a SHA-256 multihash")
     elif (actual := expected[:4] + _hashed(path, HASHES[expected[:4]]())) != expected:
         yield Fault(check="checksum", message=f"the content hashes to {actual}; its item says {expected}")
+
+
+def _crc64(path: Path) -> str:
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            crc = crc64(piece, crc)
+    return crc64_text(crc)
 
 
 def _hashed(path: Path, digest: Any) -> str:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cutline import errors
 from cutline.cog.assemble import Assembly, prepare
+from cutline.cog.checksum import crc64_text
 from cutline.cog.receipts import read_receipt
 from cutline.errors import CutlineError, IncompleteExport, InternalError
 from cutline.item import cog_item
@@ -22,7 +23,7 @@ from cutline.service.attempts import needed
 from cutline.service.settling import files_of
 from cutline.settings import service
 from cutline.store.bucket import Bucket
-from cutline.store.multipart import Joined, Source, in_base64, join
+from cutline.store.multipart import Joined, Source, join
 from cutline.store.plans import Plans
 from cutline.store.records import Records
 from cutline.store.s3_workspace import S3Workspace
@@ -115,7 +116,7 @@ def _finish(records: Records, record: ExportRecord, assembly: Assembly, made: As
         item_href=made.item_href,
         etag=etag,
         nbytes=made.nbytes,
-        crc64nvme=in_base64(assembly.crc64),
+        crc64nvme=crc64_text(assembly.crc64),
         segments_sha256=assembly.segments_sha256,
     )
     records.move(record, record.status, earlier=(record.status,), result=result)

@@ -6,24 +6,28 @@ know beforehand.
 
 from __future__ import annotations
 
-import base64
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cutline.cog.parts import HEADER, Part, Piece, plan_parts
+from cutline.cog.checksum import crc64_text
+from cutline.cog.parts import HEADER, MAX_PARTS, Part, Piece, plan_parts, runs
 from cutline.errors import IncompleteExport
-from cutline.kernel import crc64
+from cutline.kernel import crc64, crc64_joined
 from cutline.store.bucket import Bucket
 from cutline.store.clients import client
 from cutline.store.faults import translated
 
+RUNS = "segments/runs/"
+"""Where runs of segments are, until the file is made of them; the bucket's lifecycle removes what a dead run left"""
+
 _THREADS = 16
-_SENT_AT_ONCE = 384 << 20
+_SENT_AT_ONCE = 256 << 20
 """Bytes of parts in memory"""
 _CONTENT = "content-sha256"
 """Name of the metadata by which a finished object is known again"""
@@ -56,7 +60,7 @@ class Joined:
         return len(self.header) + sum(source.nbytes for source in self.sources)
 
 
-def join(joined: Joined, bucket: str, key: str, may_complete: Callable[[], None]) -> str:
+def join(joined: Joined, bucket: str, key: str, may_complete: Callable[[], None], *, max_parts: int = MAX_PARTS) -> str:
     """Make the object ``key`` of ``bucket``, and return its ETag. Done twice, it is made once.
 
     ``may_complete`` is asked last, and raises where the object is no longer wanted. Raises IncompleteExport where a
@@ -69,7 +73,29 @@ def join(joined: Joined, bucket: str, key: str, may_complete: Callable[[], None]
             may_complete()
             return str(made["ETag"])
         target.abort_uploads(key)  # of a run that was killed
-        return _Upload(joined, bucket, key).made(may_complete)
+        parts = plan_parts(len(joined.header), [source.nbytes for source in joined.sources], max_parts)
+        if parts is None:
+            with _in_runs(joined, max_parts) as fewer:
+                return join(fewer, bucket, key, may_complete)
+        return _Upload(joined, bucket, key).made(parts, may_complete)
+
+
+@contextmanager
+def _in_runs(joined: Joined, max_parts: int) -> Iterator[Joined]:
+    """The same, of fewer and larger sources: runs of those there are, which are objects of their own for the while."""
+    prefix = f"{RUNS}{joined.sha256}/"
+    made = []
+    for number, run in enumerate(runs(len(joined.sources), max_parts)):
+        sources = [joined.sources[at] for at in run]
+        crc, digest = 0, hashlib.sha256()
+        for source in sources:
+            crc = crc64_joined(crc, source.crc64, source.nbytes)
+            digest.update(source.nbytes.to_bytes(8, "big") + source.crc64.to_bytes(8, "big"))
+        part = replace(joined, header=b"", sources=sources, crc64=crc, sha256=digest.hexdigest())
+        etag = join(part, joined.bucket, f"{prefix}{number}", lambda: None)
+        made.append(Source(f"{prefix}{number}", part.nbytes, etag, crc))
+    yield replace(joined, sources=made)
+    Bucket(joined.bucket).remove_under(prefix)
 
 
 class _Upload:
@@ -79,11 +105,8 @@ class _Upload:
         self._joined, self._at = joined, {"Bucket": bucket, "Key": key}
         self._s3 = client("s3")
 
-    def made(self, may_complete: Callable[[], None]) -> str:
-        joined, parts = (
-            self._joined,
-            plan_parts(len(self._joined.header), [each.nbytes for each in self._joined.sources]),
-        )
+    def made(self, parts: Sequence[Part], may_complete: Callable[[], None]) -> str:
+        joined = self._joined
         begun = self._s3.create_multipart_upload(
             **self._at,
             ContentType=joined.content_type,
@@ -98,7 +121,7 @@ class _Upload:
             answer = self._s3.complete_multipart_upload(
                 **self._at,
                 MultipartUpload={"Parts": done},
-                ChecksumCRC64NVME=in_base64(joined.crc64),
+                ChecksumCRC64NVME=crc64_text(joined.crc64),
                 ChecksumType="FULL_OBJECT",
                 MpuObjectSize=joined.nbytes,
             )
@@ -127,7 +150,7 @@ class _Upload:
         else:
             content = b"".join(map(self._fetched, part.pieces))
             answer = self._s3.upload_part(
-                **self._at, PartNumber=number, Body=content, ChecksumCRC64NVME=in_base64(crc64(content))
+                **self._at, PartNumber=number, Body=content, ChecksumCRC64NVME=crc64_text(crc64(content))
             )
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
@@ -168,8 +191,3 @@ def _there(source: Source) -> Iterator[None]:
         if error.response["Error"]["Code"] == "NoSuchKey":
             raise IncompleteExport(f"{source.key} is gone; retry the export") from error
         raise
-
-
-def in_base64(crc: int) -> str:
-    """A CRC-64 as S3 writes it."""
-    return base64.b64encode(crc.to_bytes(8, "big")).decode()
