@@ -50,7 +50,7 @@ def key_of_file(bucket: str, name: str, path: Path, etag: str) -> FakeKey:
     key = FakeKey(name, b"", ACCOUNT, REGION, etag=etag, bucket_name=bucket)
     status = path.stat()
     key._value_buffer.close()
-    key._value_buffer = FileBuffer(path)  # type: ignore[assignment] – it reads and seeks as one
+    key._value_buffer = FileBuffer(path)  # type: ignore[assignment]  # it reads and seeks as one
     key.contentsize = status.st_size
     key.last_modified = dt.datetime.fromtimestamp(int(status.st_mtime), dt.UTC).replace(tzinfo=None)
     return key

@@ -134,7 +134,7 @@ class Kept:
                 old.unlink()
         with key.lock:
             key._value_buffer.close()
-            key._value_buffer = FileBuffer(body)  # type: ignore[assignment] – it reads and seeks as one
+            key._value_buffer = FileBuffer(body)  # type: ignore[assignment]  # it reads and seeks as one
         self._saved[bucket, key.name] = key
 
     def _put(self, facts: dict[str, Any], body: Path) -> None:
