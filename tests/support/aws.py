@@ -28,6 +28,7 @@ ENVIRON = {
     "CUTLINE_EXPORTS_BUCKET": "cutline-test-exports",
     "CUTLINE_INBOX_BUCKET": "cutline-test-inbox",
     "CUTLINE_AUDIT_BUCKET": "cutline-test-audit",
+    "CUTLINE_READY_QUEUE": f"https://sqs.{REGION}.amazonaws.com/123456789012/cutline-test-ready",
     "CUTLINE_URL": "https://api.example.org",
     "CUTLINE_SOURCE_HOSTS": "s3://scenes,*.example.org",
 }
@@ -36,7 +37,7 @@ SCENES = "scenes"
 
 
 def make_resources(now: ServiceSettings) -> None:
-    """The table with its indexes, the service's four buckets and the one for ``SCENES``."""
+    """The table with its indexes, the service's four buckets and the one for ``SCENES``, the queue of read uploads."""
     from cutline.store.clients import client
 
     keys = ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
@@ -56,6 +57,8 @@ def make_resources(now: ServiceSettings) -> None:
     )
     for bucket in (now.work_bucket, now.exports_bucket, now.inbox_bucket, now.audit_bucket, SCENES):
         client("s3").create_bucket(Bucket=bucket)
+    client("s3").put_bucket_versioning(Bucket=now.inbox_bucket, VersioningConfiguration={"Status": "Enabled"})
+    client("sqs").create_queue(QueueName=now.ready_queue.rpartition("/")[2])
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:

@@ -68,6 +68,12 @@ def created_of(message: dict[str, Any]) -> list[Created]:
     ]
 
 
+def import_message(message: dict[str, Any], tries: int) -> None:
+    """What a message of the inbox's queue asks for."""
+    for created in created_of(message):
+        import_created(created, tries=tries)
+
+
 def import_created(created: Created, *, tries: int = 1) -> UploadRecord | None:
     """Read the file, keep its area and what was found; None where the object is no upload, or has changed since.
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import PurePosixPath
+from typing import Any
 
-from cutline.errors import CutlineError, InvalidRequest, NotFound, TooLarge
+from cutline.errors import CutlineError, InvalidRequest, InvalidScene, NotFound, TooLarge
 from cutline.models.api import ExportBody
 from cutline.models.record import Failure, now
-from cutline.models.upload import PresetRecord, UploadRecord
+from cutline.models.upload import PresetRecord, PresetView, UploadRecord
 from cutline.service.callers import SCOPE, Caller
+from cutline.service.sources import checked
+from cutline.service.submitting import submit
 from cutline.service.uploads import safe_name
 from cutline.settings import service
 from cutline.store.uploads import Presets, Uploads
@@ -20,9 +23,13 @@ MAX_BODY = 200_000
 
 
 def keep_preset(caller: Caller, name: str, body: ExportBody) -> PresetRecord:
-    """Keep ``body``, which has no area of its own, instead of what was under that name."""
+    """Keep ``body``, which has no area of its own, instead of what was under that name.
+
+    Raises the family of InvalidRequest with a pointer into ``body``.
+    """
     if body.aoi is not None or body.aoi_href is not None:
         raise InvalidRequest("a preset has no area: the files bring theirs", pointer="/aoi")
+    _check(body)
     text = body.model_dump_json(exclude_unset=True)
     if len(text.encode()) > MAX_BODY:
         raise TooLarge(f"a preset has at most {MAX_BODY:,} bytes; name STAC items by their addresses")
@@ -31,8 +38,47 @@ def keep_preset(caller: Caller, name: str, body: ExportBody) -> PresetRecord:
     return record
 
 
+def _check(body: ExportBody) -> None:
+    """As submitting does, but without asking a STAC API: what it finds is another thing each time."""
+    search, hosts = body.source.stac, service().source_hosts
+    if search is None:
+        checked(body, hosts)
+        return
+    source = body.source.model_copy(update={"stac": None, "scenes": (search.url,)})
+    try:
+        checked(body.model_copy(update={"source": source}), hosts)
+    except InvalidScene as error:
+        raise InvalidScene(error.message, pointer="/source/stac/url") from error
+
+
+def find_preset(caller: Caller, name: str) -> PresetRecord:
+    """The caller's own. Raises NotFound."""
+    return Presets(service().table).get(caller.sub, name)
+
+
+def list_presets(caller: Caller) -> list[PresetRecord]:
+    """The caller's own, by name."""
+    return Presets(service().table).of_owner(caller.sub)
+
+
+def delete_preset(caller: Caller, name: str) -> None:
+    """Raises NotFound."""
+    Presets(service().table).delete(caller.sub, name)
+
+
+def view_of(record: PresetRecord) -> PresetView:
+    folder = f"s3://{service().inbox_bucket}/inbox/{record.owner}/{record.name}/"
+    return PresetView(name=record.name, body=body_of(record), created_at=record.created_at, inbox=folder)
+
+
 def body_of(preset: PresetRecord) -> ExportBody:
     return ExportBody.model_validate_json(preset.body)
+
+
+def export_message(message: dict[str, Any], tries: int) -> None:
+    """What a message of the queue of read uploads asks for."""
+    del tries  # the queue's business
+    export_upload(message["upload_id"])
 
 
 def export_upload(upload_id: str) -> UploadRecord:
@@ -40,8 +86,6 @@ def export_upload(upload_id: str) -> UploadRecord:
 
     Raises what may pass when tried again: TransientError, RateLimited.
     """
-    from cutline.service.submitting import submit  # noqa: PLC0415
-
     settings = service()
     uploads = Uploads(settings.table)
     record = uploads.get(upload_id)

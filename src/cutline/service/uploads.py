@@ -9,7 +9,7 @@ from typing import Any
 
 from cutline.errors import InvalidRequest, NotFound
 from cutline.models.record import now
-from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
+from cutline.models.upload import MAX_BYTES, Reading, UploadForm, UploadRecord, UploadView
 from cutline.service.callers import Caller
 from cutline.settings import service
 from cutline.store.inbox import Form, Inbox
@@ -80,7 +80,7 @@ def area_of(aoi_href: str, owner: str) -> dict[str, Any]:
     place = found.groups() if found else None
     area = None
     if place == (settings.inbox_bucket, owner):
-        area = Inbox(settings.inbox_bucket).read_json(aoi_href.split("/", 3)[3])
+        area = Inbox(settings.inbox_bucket).read_json(_key_of(aoi_href))
     if area is None:
         raise InvalidRequest(
             f"{aoi_href} is no area of yours; take the aoi_href of GET /uploads/{{id}}", pointer="/aoi_href"
@@ -89,25 +89,37 @@ def area_of(aoi_href: str, owner: str) -> dict[str, Any]:
     return found_area
 
 
-def area_link(record: UploadRecord) -> tuple[dict[str, Any] | None, str | None]:
-    """The area of an upload: itself where it is small, and a link that holds for minutes. None, None without one."""
-    if record.aoi_href is None:
-        return None, None
-    inbox = Inbox(service().inbox_bucket)
-    key = record.aoi_href.split("/", 3)[3]
-    size = inbox.size(key)
-    if size is None:
-        return None, None
-    return inbox.read_json(key) if size <= INLINE_BYTES else None, inbox.link(key, LINK_SECONDS)
+def view_of(record: UploadRecord, *, whole: bool = False) -> UploadView:
+    """An upload as its owner sees it; ``whole``: with its area and links to it."""
+    common = record.model_dump(include=set(UploadView.model_fields))
+    links = {"self": upload_url(record.upload_id)}
+    if record.export_id:
+        links["export"] = f"{service().url}/exports/{record.export_id}"
+    geometry = None
+    if whole:
+        inbox = Inbox(service().inbox_bucket)
+        if record.aoi_href:
+            key = _key_of(record.aoi_href)
+            links["geojson"] = inbox.link(key, LINK_SECONDS)
+            size = inbox.size(key)
+            geometry = inbox.read_json(key) if size is not None and size <= INLINE_BYTES else None
+        if record.content:
+            attached = {"ResponseContentDisposition": f'attachment; filename="{safe_name(record.filename)}"'}
+            which = {"VersionId": record.version} if record.version else {}
+            links["original"] = inbox.link(record.key, LINK_SECONDS, **attached, **which)
+    return UploadView(**common, geometry=geometry, links=links)
 
 
-def original_link(record: UploadRecord) -> str | None:
-    """A link to the file as it was sent, which holds for minutes; None before it has come."""
-    if record.content is None:
-        return None
-    attached = {"ResponseContentDisposition": f'attachment; filename="{safe_name(record.filename)}"'}
-    which = {"VersionId": record.version} if record.version else {}
-    return Inbox(service().inbox_bucket).link(record.key, LINK_SECONDS, **attached, **which)
+def form_view(form: Form) -> UploadForm:
+    return UploadForm(url=form.url, fields=form.fields, max_bytes=MAX_BYTES, seconds=FORM_SECONDS)
+
+
+def upload_url(upload_id: str) -> str:
+    return f"{service().url}/uploads/{upload_id}"
+
+
+def _key_of(href: str) -> str:
+    return href.split("/", 3)[3]
 
 
 def safe_name(filename: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from cutline.errors import NotFound, TransientError
 from cutline.models.api import Problem
-from cutline.service.api import account, document, exports
+from cutline.service.api import account, document, exports, presets, uploads
 from cutline.service.api.answers import problem_answer
 from cutline.service.api.reading import check_content, read_json
 from cutline.service.boundary import logger
@@ -19,24 +20,30 @@ from cutline.service.callers import Caller, caller_of
 from cutline.service.problems import MethodNotAllowed, invalid, problem_of
 
 RETRY_SECONDS = "5"
+EXPORT = re.compile(r"/exports/([0-9a-f]{24})(?:/|$)")
+"""A path of one export, whose logs the request belongs to"""
 
 app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=read_json)
-for module in (exports, account):
+for module in (exports, uploads, presets, account):
     app.include_router(module.router)
 document.add_to(app)
 
 
 def respond(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """The answer to an event of a REST API."""
-    logger.append_keys(function="submit", request=_request_id(event))
+    method, path = str(event.get("httpMethod")).upper(), _path(event)
+    found = EXPORT.match(path)
+    logger.append_keys(function="submit", request=_request_id(event), export_id=found and found[1])
     try:
         caller = _caller(event)
-        _check_route(event)
+        _check_route(method, path)
         ready = check_content(event)
+        app.append_context(caller=caller)  # type: ignore[no-untyped-call]
+        answer = app.resolve(ready, context)
     except Exception as error:
-        return _proxied(_failed(error, event))
-    app.append_context(caller=caller)  # type: ignore[no-untyped-call]
-    return app.resolve(ready, context)
+        answer = _proxied(_failed(error, event))
+    logger.info("%s %s: %d", method, path[:200], answer["statusCode"], extra={"by": _sub(event)})
+    return answer
 
 
 def _caller(event: Mapping[str, Any]) -> Caller | None:
@@ -44,18 +51,20 @@ def _caller(event: Mapping[str, Any]) -> Caller | None:
     return None if _path(event).rstrip("/") in account.PUBLIC else caller_of(event)
 
 
-def _check_route(event: Mapping[str, Any]) -> None:
+def _check_route(method: str, path: str) -> None:
     """Raise NotFound or MethodNotAllowed where no route answers."""
-    path, method = _path(event), str(event.get("httpMethod")).upper()
-    methods = sorted({route.method for route in _routes() if route.rule.match(path)})
+    # /exports/estimate is no export's path, though it looks like one.
+    static, dynamic = ({route.method for route in routes if route.rule.match(path)} for routes in _routes())
+    methods = sorted(static or dynamic)
     if not methods:
         raise NotFound("there is nothing at this path; /docs shows what there is")
     if method not in methods:
         raise MethodNotAllowed(f"{method} is not done here; {', '.join(methods)} is", details={"allow": methods})
 
 
-def _routes() -> list[Any]:
-    return [*app._static_routes, *app._dynamic_routes]
+def _routes() -> tuple[Sequence[Any], Sequence[Any]]:
+    """Those without and those with parameters in their paths."""
+    return app._static_routes, app._dynamic_routes
 
 
 def _on_error(error: Exception) -> Response[Any]:
@@ -93,6 +102,11 @@ def _proxied(response: Response[Any]) -> dict[str, Any]:
 
 def _path(event: Mapping[str, Any]) -> str:
     return str(event.get("path") or "/")
+
+
+def _sub(event: Mapping[str, Any]) -> str | None:
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    return (authorizer.get("claims") or {}).get("sub")
 
 
 def _request_id(event: Mapping[str, Any]) -> str | None:
