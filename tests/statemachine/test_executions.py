@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 from typing import Any
 
 import pytest
 
-from cutline.models.record import ExportRecord
+from cutline.models.record import ExportRecord, Status
 from cutline.models.task import DeliveryTask
 from cutline.service import delivering
+from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.support.exports import make_cog, make_export, put
-from tests.support.interpreter import Interpreter
+from tests.support.interpreter import Died, Interpreter
 
 TASKS = [{"tiles": [0, 1]}, {"tiles": [2]}, {"tiles": [3]}]
 
@@ -21,7 +24,7 @@ TASKS = [{"tiles": [0, 1]}, {"tiles": [2]}, {"tiles": [3]}]
 def machine(interpreter: Interpreter) -> Interpreter:
     """With an export e1 and Lambdas that succeed."""
     settings = interpreter.settings
-    record = make_export()
+    make_export()
 
     def plan(task: dict[str, Any]) -> dict[str, Any]:
         key = f"exports/{task['export_id']}/{task['attempt']}/tasks.json"
@@ -30,7 +33,7 @@ def machine(interpreter: Interpreter) -> Interpreter:
         return {"plan_href": "s3://w/plan.json", "tasks": place, "tiles": 4, "deliveries": ["link-1"], "cog_href": None}
 
     def assemble(_: dict[str, Any]) -> dict[str, Any]:
-        result = make_cog(settings, record).result
+        result = make_cog(settings, Records(settings.table).get("e1")).result
         assert result is not None
         return {"cog_href": result.cog_href, "item_href": result.item_href, "nbytes": result.nbytes}
 
@@ -65,3 +68,205 @@ def test_success(machine: Interpreter) -> None:
     assert called(machine, "assemble") == [{**task, "plan_href": "s3://w/plan.json"}]
     [delivery] = Records(machine.settings.table).deliveries("e1")
     assert (delivery.state, delivery.uri) == ("done", "https://api.example.org/exports/e1/download")
+
+
+def failing(times: int, error: Died, answer: Any) -> Any:
+    """A Lambda that raises ``error`` so many times, and then answers."""
+    tries = iter(range(times))
+    lock = threading.Lock()
+
+    def act(_: dict[str, Any]) -> Any:
+        with lock:
+            fails = next(tries, None) is not None
+        if fails:
+            raise error
+        return answer
+
+    return act
+
+
+def cause(code: str, message: str) -> str:
+    return json.dumps({"code": code, "message": message})
+
+
+BUSY = Died("TransientError", cause("source-unavailable", "scene a did not answer"))
+ROUND = [
+    ("render_tile", Died("Runtime.ExitError", "signal: killed"), 2),
+    ("render_tile", Died("Lambda.TooManyRequestsException", "Rate Exceeded"), 8),
+    ("plan", BUSY, 4),
+    ("assemble", Died("Sandbox.Timedout", "Task timed out after 900.00 seconds"), 2),
+]
+
+
+@pytest.mark.parametrize(("name", "error", "times"), ROUND)
+def test_what_passes_is_tried_again(machine: Interpreter, name: str, error: Died, times: int) -> None:
+    answer = machine.lambdas[name]
+    tries = failing(times, error, None)
+    machine.lambdas[name] = lambda task: tries(task) or answer(task)
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert record(machine).status == "SUCCESS"
+
+
+def test_a_render_goes_on_until_it_is_done(machine: Interpreter) -> None:
+    machine.lambdas["render_tile"] = lambda _: {"done": len(called(machine, "render_tile")) > 5}
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert len(called(machine, "render_tile")) > 5
+
+
+def test_a_tile_that_fails_stops_neither_its_siblings_nor_the_cause(machine: Interpreter) -> None:
+    render = Died("InvalidRequest", cause("invalid-scene", "tile (0, 2): scene a is broken"))
+
+    def render_tile(task: dict[str, Any]) -> dict[str, Any]:
+        if task["tiles"] == [2]:
+            raise render
+        return {"done": True}
+
+    def assemble(_: dict[str, Any]) -> None:
+        [(family, why)] = Records(machine.settings.table).failures("e1", 1)
+        raise Died(family, why.model_dump_json(exclude_none=True))
+
+    machine.lambdas |= {"render_tile": render_tile, "assemble": assemble}
+    assert machine.run()["error"] == "ExportFailed"
+    known = record(machine)
+    assert known.status == "ERROR" and known.error is not None
+    assert (known.error.code, known.error.message) == ("invalid-scene", "tile (0, 2): scene a is broken")
+    assert len(called(machine, "render_tile")) == len(TASKS), "and it was not tried again"
+    assert called(machine, "notify") == [{"export_id": "e1", "attempt": 1}]
+
+
+def test_two_children_that_fail_are_two_failures(machine: Interpreter) -> None:
+    def render_tile(task: dict[str, Any]) -> None:
+        raise Died("Runtime.ExitError", "signal: killed")
+
+    machine.lambdas["render_tile"] = render_tile
+    machine.run()
+    found = list(Records(machine.settings.table).failures("e1", 1))
+    assert [family for family, _ in found] == ["Runtime.ExitError"] * len(TASKS)
+    assert {why.code for _, why in found} == {"worker-died"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Died("InvalidRequest", cause("invalid-geometry", "the area is empty")), "invalid-geometry"),
+        (Died("RateLimited", cause("rate-limited", "no pixels are left this month")), "rate-limited"),
+        (Died("KeyError", "'x'"), "internal-error"),
+        (Died("Sandbox.Timedout", "Task timed out"), "timed-out"),
+    ],
+)
+def test_a_plan_that_fails_is_an_error_with_its_cause(machine: Interpreter, error: Died, code: str) -> None:
+    machine.lambdas["plan"] = failing(99, error, None)
+    ended = machine.run()
+    assert (ended["status"], ended["error"]) == ("FAILED", "ExportFailed")
+    known = record(machine)
+    assert known.status == "ERROR" and known.error is not None and known.error.code == code
+    assert called(machine, "render_tile") == []
+    assert len(called(machine, "notify")) == 1
+    assert len(called(machine, "plan")) == (3 if code == "timed-out" else 1)
+
+
+def test_a_delivery_that_fails_keeps_the_cog(machine: Interpreter) -> None:
+    machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False}
+    assert machine.run()["error"] == "ExportFailed"
+    known = record(machine)
+    assert known.status == "ERROR" and known.error is not None and known.error.code == "delivery-rejected"
+    assert known.result is not None
+
+
+def test_a_delivery_that_dies_fails_alone(machine: Interpreter) -> None:
+    plan = machine.lambdas["plan"]
+    machine.lambdas["plan"] = lambda task: {**plan(task), "deliveries": ["link-1", "link-2"]}
+    deliver = machine.lambdas["deliver"]
+
+    def one_dies(task: dict[str, Any]) -> Any:
+        if task["delivery_id"] == "link-2":
+            raise Died("Runtime.ExitError", "signal: killed")
+        return deliver(task)
+
+    machine.lambdas["deliver"] = one_dies
+    assert machine.run()["error"] == "ExportFailed"
+    assert [each.state for each in Records(machine.settings.table).deliveries("e1")] == ["done"]
+    assert [each["delivery_id"] for each in called(machine, "deliver")].count("link-2") == 3
+
+
+def test_a_delivery_goes_on_until_it_is_done(machine: Interpreter) -> None:
+    tries = failing(0, BUSY, None)
+    machine.lambdas["deliver"] = lambda task: (
+        tries(task)
+        or {
+            "done": (done := len(called(machine, "deliver")) == 4),
+            "delivered": done,
+        }
+    )
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert len(called(machine, "deliver")) == 4
+
+
+def test_a_cog_that_is_made_is_only_delivered(machine: Interpreter) -> None:
+    made = make_cog(machine.settings, record(machine)).result
+    assert made is not None
+    plan = machine.lambdas["plan"]
+    machine.lambdas["plan"] = lambda task: {**plan(task), "cog_href": made.cog_href}
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert record(machine).status == "SUCCESS"
+    assert (called(machine, "render_tile"), called(machine, "assemble")) == ([], [])
+    [delivered] = called(machine, "deliver")
+    assert delivered["cog_href"] == made.cog_href
+
+
+def test_no_mail_no_harm(machine: Interpreter) -> None:
+    machine.lambdas["notify"] = failing(99, Died("DeliveryRejected", cause("delivery-rejected", "no")), None)
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert record(machine).status == "SUCCESS"
+
+
+@pytest.mark.parametrize("during", ["plan", "render_tile", "assemble", "deliver"])
+def test_a_cancelled_export_stays_cancelled(machine: Interpreter, during: str) -> None:
+    answer = machine.lambdas[during]
+
+    def cancelled_meanwhile(task: dict[str, Any]) -> Any:
+        if record(machine).status != "CANCELLED":
+            Records(machine.settings.table).move(record(machine), "CANCELLED")
+        return answer(task)
+
+    machine.lambdas[during] = cancelled_meanwhile
+    ended = machine.run()
+    assert ended["status"] == "FAILED"
+    assert record(machine).status == "CANCELLED"
+    assert called(machine, "notify") == []
+
+
+def test_an_execution_of_an_older_attempt_changes_nothing(machine: Interpreter) -> None:
+    records = Records(machine.settings.table)
+    records.begin_again(records.move(record(machine), "ERROR"))
+    assert machine.run(attempt=1)["error"] == "Superseded"
+    assert (record(machine).attempt, record(machine).status) == (2, "PENDING")
+    assert machine.run(attempt=2)["status"] == "SUCCEEDED"
+    assert record(machine).status == "SUCCESS"
+
+
+def test_statuses_only_move_forward(machine: Interpreter) -> None:
+    seen: list[Status] = []
+    for name, answer in machine.lambdas.items():
+        machine.lambdas[name] = lambda task, answer=answer: (seen.append(record(machine).status), answer(task))[1]
+    machine.run()
+    assert [seen[0], *(after for before, after in itertools.pairwise(seen) if after != before)] == [
+        "PENDING", "RENDERING", "DELIVERING", "SUCCESS",
+    ]  # fmt: skip
+
+
+def test_an_execution_can_be_stopped(machine: Interpreter) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(_: dict[str, Any]) -> dict[str, Any]:
+        entered.set()
+        leave.wait(30)
+        return {"done": True}
+
+    machine.lambdas["render_tile"] = slow
+    arn = machine.start()
+    assert entered.wait(30)
+    client("stepfunctions").stop_execution(executionArn=arn)
+    leave.set()
+    assert machine.wait(arn)["status"] == "ABORTED"
+    assert called(machine, "assemble") == []

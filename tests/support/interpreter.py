@@ -17,11 +17,13 @@ from moto.core.config import default_user_config
 from moto.moto_api._internal import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.responses import StepFunctionResponse
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from cutline.settings import ServiceSettings, service
 from cutline.store.clients import client
+from local.aws import list_executions
 from tests.support.aws import REGION, forget_clients, make_resources, surround
 from tests.support.exports import make_state_machine
 
@@ -104,13 +106,14 @@ def interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interpreter]:
         return aws_api(environ, start_response)
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
     thread.start()
     surround(monkeypatch)
     monkeypatch.setenv("MOTO_PORT", str(server.port))
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setitem(default_user_config, "stepfunctions", {"execute_state_machine": True})
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
+    monkeypatch.setattr(StepFunctionResponse, "list_executions", list_executions)
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))  # tests do not wait
     forget_clients()
     moto_api_backend.reset()

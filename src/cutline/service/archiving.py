@@ -1,6 +1,7 @@
 """What happened to an export, kept where nobody can change it: AWS forgets an execution 90 days after its end.
 
-audit bucket  {export_id}/{attempt}.json   {execution, events, children: [{execution, events}], inputs}
+audit bucket  {export_id}/{attempt}.json   {execution, events, children: [{execution, events}],
+                                              inputs, tiles}
               {export_id}/events.json      who did what, of an export that was deleted
 """
 
@@ -27,7 +28,8 @@ def archive(task: ExportTask, execution: Mapping[str, Any]) -> None:
     """Keep the history of an attempt whose ``execution``, as AWS describes it, has ended. Again does nothing."""
     bucket, key = Bucket(service().audit_bucket), _key(task)
     if bucket.head(key) is None:
-        bucket.write_json(key, {**history_of(execution, children=True), "inputs": inputs_of(task)})
+        tiles = [tile.model_dump(mode="json") for tile in Records(service().table).tiles(task.export_id, task.attempt)]
+        bucket.write_json(key, {**history_of(execution, children=True), "inputs": inputs_of(task), "tiles": tiles})
 
 
 def archived(task: ExportTask) -> Archive | None:

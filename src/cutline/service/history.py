@@ -1,0 +1,142 @@
+"""An execution's history, as AWS writes it, read as what it means: which state was entered and left when, and which
+tries failed. An event names the one before it, so that parallel branches can be told apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutline.models.audit import ChildRun, Outcome, StateRun, Try
+from cutline.models.record import Failure
+from cutline.store.records import failure_of
+
+Events = Iterable[Mapping[str, Any]]
+
+STOPS = {"ExecutionAborted", "ExecutionTimedOut", "ExecutionFailed", "ExecutionSucceeded"}
+FAILURES = {"TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed", "MapRunFailed"}
+_OF_MAPS = ("MapState", "MapIteration", "MapRun")
+_ENDS: dict[str, Outcome] = {"ExecutionSucceeded": "done", "ExecutionFailed": "failed"}
+"""What a state that was never left has come to by the event that ended the execution"""
+
+
+@dataclass
+class _Run:
+    """A StateRun in the making."""
+
+    name: str
+    kind: str
+    entered_at: dt.datetime
+    around: _Run | None
+    """The map whose iteration it belongs to"""
+    left_at: dt.datetime | None = None
+    outcome: Outcome = "running"
+    failures: list[Try] = field(default_factory=list)
+    invocations: int = 0
+    """Of a Lambda"""
+
+    def finished(self) -> StateRun:
+        seconds = None if self.left_at is None else (self.left_at - self.entered_at).total_seconds()
+        return StateRun(
+            state=self.name,
+            entered_at=self.entered_at,
+            left_at=self.left_at,
+            seconds=seconds,
+            outcome=self.outcome,
+            within=self.around.name if self.around else None,
+            failures=tuple(self.failures),
+        )
+
+
+def states_of(events: Events) -> tuple[StateRun, ...]:
+    """In the order in which they were entered."""
+    return tuple(run.finished() for run in _runs(events))
+
+
+def child_of(events: Events) -> ChildRun | None:
+    """A child of the map that renders, by its own history; None where that is empty."""
+    events = list(events)
+    runs = _runs(events)
+    if not runs:
+        return None
+    began, ended = at_of(events[0]), at_of(events[-1]) if events[-1]["type"] in STOPS else None
+    given = json.loads(events[0].get("executionStartedEventDetails", {}).get("input") or "{}")
+    failures = tuple(failure for run in runs for failure in run.failures)
+    gave_up = any(not failure.again for failure in failures)
+    return ChildRun(
+        tiles=tuple(given.get("tiles", ())),
+        outcome="running" if ended is None else "failed" if gave_up else runs[-1].outcome,
+        entered_at=began,
+        seconds=None if ended is None else (ended - began).total_seconds(),
+        invocations=sum(run.invocations for run in runs),
+        failures=failures,
+    )
+
+
+def at_of(event: Mapping[str, Any]) -> dt.datetime:
+    """When it happened: a time as boto3 gives it, or ISO 8601 as it is archived."""
+    at = event["timestamp"]
+    return at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(at)
+
+
+def _runs(events: Events) -> list[_Run]:
+    runs: list[_Run] = []
+    place: dict[int, _Run | None] = {0: None}
+    """An event's id -> the state that the execution was in then, on that branch"""
+    for event in events:
+        before = place.get(event.get("previousEventId", 0))
+        place[event["id"]] = _follow(event, before, runs)
+        if event["type"] in STOPS:
+            for run in runs:
+                if run.left_at is None:
+                    run.left_at, run.outcome = at_of(event), _ENDS.get(event["type"], "stopped")
+    return runs
+
+
+def _follow(event: Mapping[str, Any], before: _Run | None, runs: list[_Run]) -> _Run | None:
+    """What state an event leaves its branch in; ``before`` is that of the event before it."""
+    kind = event["type"]
+    if kind.endswith("StateEntered"):
+        entered = _Run(
+            name=event["stateEnteredEventDetails"]["name"],
+            kind=kind.removesuffix("StateEntered"),
+            entered_at=at_of(event),
+            around=_around(before),
+        )
+        runs.append(entered)
+        return entered
+    run = _map_of(before) if kind.startswith(_OF_MAPS) else before
+    if run is None:
+        return None
+    if kind.endswith(("StateExited", "StateAborted")):
+        run.left_at = at_of(event)
+        gave_up = bool(run.failures) and not run.failures[-1].again
+        run.outcome = "stopped" if kind.endswith("Aborted") else "failed" if gave_up else "done"
+    elif kind in FAILURES:
+        run.failures.append(Try(at=at_of(event), error=_failure(event), again=False))
+    elif kind == "TaskScheduled":
+        run.invocations += event["taskScheduledEventDetails"]["resourceType"] == "lambda"
+        if run.failures:
+            run.failures[-1] = run.failures[-1].model_copy(update={"again": True})
+    return run
+
+
+def _around(before: _Run | None) -> _Run | None:
+    """The map around a state that is entered after ``before``: that itself, where it has just begun an iteration."""
+    if before is None:
+        return None
+    return before if before.kind == "Map" and before.left_at is None else before.around
+
+
+def _map_of(run: _Run | None) -> _Run | None:
+    """The map that an event on a run's branch tells of: the run itself, or the one around it."""
+    while run is not None and run.kind != "Map":
+        run = run.around
+    return run
+
+
+def _failure(event: Mapping[str, Any]) -> Failure:
+    details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    return failure_of(details.get("error") or event["type"], details.get("cause") or "")
