@@ -44,7 +44,7 @@ class Invocation:
     payload: bytes
     seconds: float
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    news: queue.SimpleQueue[tuple[Literal["taken", "answered", "died"], Answer | str]] = field(
+    news: queue.SimpleQueue[tuple[Literal["taken", "answered", "refused", "died"], Answer | str]] = field(
         default_factory=queue.SimpleQueue
     )
 
@@ -124,6 +124,8 @@ class Slot:
             if what == "taken":
                 allowed = invocation.seconds
             elif isinstance(told, Answer):
+                if what == "refused":  # the process is about to end
+                    self.kill()
                 return told
             else:
                 return _failure("Runtime.ExitError", f"RequestId: {invocation.id} Error: {told}")
@@ -169,7 +171,7 @@ class Slot:
     def refused(self, body: bytes) -> None:
         """The handler could not even be imported."""
         if invocation := self._current:
-            invocation.news.put(("answered", Answer(body, failed=True)))
+            invocation.news.put(("refused", Answer(body, failed=True)))
 
 
 class _RuntimeApi(socketserver.ThreadingTCPServer):

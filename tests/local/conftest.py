@@ -1,0 +1,5 @@
+"""The service, for the tests of a module."""
+
+from tests.support.local import running
+
+__all__ = ["running"]
