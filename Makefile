@@ -36,6 +36,21 @@ $(NATIVE)/.ready: tests/native/requirements.txt hatch_build.py
 	$(NATIVE)/bin/pip install --quiet -r tests/native/requirements.txt "$$(sed -n 's/^ZIG = "\(.*\)"/\1/p' hatch_build.py)"
 	touch $@
 
+synth: $(READY)  ## the CloudFormation template, into build/cdk.out; wants node, but neither AWS nor Docker
+	CDK_OUTDIR=build/cdk.out $(BIN)/python infra/app.py
+
+LAYERS := build/lambda/venv
+
+layers: $(LAYERS)/.ready  ## the Lambda layers and the code, for x86_64 and arm64, and a tile rendered with nothing else
+	$(LAYERS)/bin/python -m layers.build
+	$(LAYERS)/bin/python -m layers.build --here
+	$(LAYERS)/bin/pytest -q -p no:cacheprovider tests/infra/check_layers.py
+
+$(LAYERS)/.ready: layers/requirements.txt hatch_build.py
+	$(PYTHON) -m venv $(LAYERS)
+	$(LAYERS)/bin/pip install --quiet -r layers/requirements.txt "$$(sed -n 's/^ZIG = "\(.*\)"/\1/p' hatch_build.py)"
+	touch $@
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ from infra.settings import ROOT, Deployment
 
 BUILT = ROOT / "build" / "lambda"
 UNBUILT = Path(__file__).parent / "unbuilt"
-LAYERS = tuple(sorted(folder.name for folder in (ROOT / "layers").iterdir() if folder.is_dir()))
+LAYERS = tuple(sorted(lock.parent.name for lock in (ROOT / "layers").glob("*/requirements.txt")))
 
 
 class Assets(Construct):

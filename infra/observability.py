@@ -171,9 +171,7 @@ class Observability(Construct):
         durations = [function.metric_duration(period=PERIOD, statistic="p95") for function in each]
         board.add_widgets(
             _graph("Invocations", *(function.metric_invocations(period=PERIOD) for function in each)),
-            _graph(
-                "Milliseconds, p95", *(function.metric_duration(period=PERIOD, statistic="p95") for function in each)
-            ),
+            _graph("Milliseconds, p95", *durations),
             _graph("Errors", *(function.metric_errors(period=PERIOD) for function in each)),
         )
         concurrent = {
