@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 ANNA, BEN, ADMIN, MACHINE = "anna", "ben", "root", "machine-client"
 SCOPE = "cutline/exports"
+TOKEN = "anna-s-token"
+"""What the API over WSGI takes for ANNA's"""
 SQUARE = {"type": "Polygon", "coordinates": [[[13.0, 50.0], [13.1, 50.0], [13.1, 50.1], [13.0, 50.1], [13.0, 50.0]]]}
 BODY = {"source": {"scenes": ["s3://scenes/a.tif"]}, "aoi": SQUARE}
 
@@ -87,3 +89,18 @@ def answer_to(event: dict[str, Any]) -> Answer:
     headers = {name.lower(): values[0] for name, values in (answer.get("multiValueHeaders") or {}).items()}
     headers |= {name.lower(): value for name, value in (answer.get("headers") or {}).items()}
     return Answer(answer["statusCode"], headers, answer["body"] or "")
+
+
+def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+    """The API as a WSGI application, for tools that speak HTTP. Who sends a token is ANNA."""
+    from local.gateway import event_of as gateway_event
+    from werkzeug.wrappers import Request, Response
+
+    request = Request(environ)
+    token = request.authorization.token if request.authorization else None
+    claims = claims_of(ANNA if token == TOKEN else None)
+    answer = answer_to(gateway_event(request, {"claims": claims} if claims else {}))
+    response = Response(answer.text, answer.status)
+    response.headers.clear()
+    response.headers.update(answer.headers)
+    return response(environ, start_response)

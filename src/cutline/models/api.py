@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Discriminator, Field, FiniteFloat, Tag, WithJsonSchema, model_validator
+from pydantic import AwareDatetime, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from cutline.aoi.model import Finding
 from cutline.estimate import Interval
@@ -13,6 +13,9 @@ from cutline.models.record import DeliveryState, Failure, Status, TileState
 from cutline.models.request import MaskRequest, MosaicRule, ProfileName, Resampling
 
 MAX_SCENES = 1000
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True)]
+YesNo = Annotated[bool, Field(strict=True)]
 MAX_NAME = 100
 """Characters of an export's name"""
 Dtype = Literal["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
@@ -80,14 +83,14 @@ class StacQuery(Model):
 
     url: Href = Field(description="The API's landing page")
     collections: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=50)
-    bbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = Field(
+    bbox: tuple[Number, Number, Number, Number] | None = Field(
         default=None, description="west, south, east, north in degrees; by default the bounds of the area"
     )
     datetime: str | None = Field(default=None, max_length=100, description="An instant or an interval, as in STAC")
     filter: dict[str, Any] | Annotated[str, Field(max_length=4000)] | None = Field(
         default=None, description="CQL2, as JSON or as text"
     )
-    limit: int = Field(default=100, ge=1, le=MAX_SCENES, description="Scenes at most")
+    limit: Whole = Field(default=100, ge=1, le=MAX_SCENES, description="Scenes at most")
 
 
 class SourceBody(Model):
@@ -99,7 +102,7 @@ class SourceBody(Model):
         default=(), max_length=1000, description="Names for the bands of every file, in order"
     )
     mask: MaskRequest | None = None
-    stretch: tuple[FiniteFloat, FiniteFloat] | None = Field(
+    stretch: tuple[Number, Number] | None = Field(
         default=None, description="Percentiles of each whole scene that become 0 and 255", examples=[[2, 98]]
     )
     datetime: str | None = Field(
@@ -120,14 +123,14 @@ class OutputBody(Model):
     """The grid and the file; what is left out is decided sensibly."""
 
     crs: str | None = Field(default=None, min_length=1, max_length=10_000, examples=["EPSG:3857"])
-    resolution: FiniteFloat | None = Field(default=None, gt=0, description="Units of the CRS a pixel")
+    resolution: Number | None = Field(default=None, gt=0, description="Units of the CRS a pixel")
     resampling: Resampling | None = None
     profile: ProfileName | None = Field(default=None, description="How pixels are encoded; by default deflate")
-    level: int | None = Field(default=None, ge=1, le=100, description="How hard the codec works, or its quality")
+    level: Whole | None = Field(default=None, ge=1, le=100, description="How hard the codec works, or its quality")
     dtype: Dtype | None = None
-    scale: FiniteFloat | None = Field(default=None, gt=0, description="Store (value - offset) / scale")
-    offset: FiniteFloat | None = None
-    nodata: float | None = Field(default=None, description='A number, or "NaN"')
+    scale: Number | None = Field(default=None, gt=0, description="Store (value - offset) / scale")
+    offset: Number | None = None
+    nodata: Number | Literal["NaN"] | None = None
     like: Href | None = Field(default=None, description="Take the very grid of this file")
 
 
@@ -140,7 +143,7 @@ class LinkDelivery(Model):
 class NotifyBody(Model):
     """Who is told of the end."""
 
-    email: bool = Field(default=False, description="A mail to the address of the account")
+    email: YesNo = Field(default=False, description="A mail to the address of the account")
 
 
 ExportName = Annotated[
@@ -167,12 +170,12 @@ class ExportBody(Model):
     color: str | None = Field(default=None, min_length=1, max_length=400, examples=["gamma RGB 1.1 saturation 1.2"])
     aoi: Area | None = Field(default=None, description="By default all of the scenes")
     aoi_href: Href | None = Field(default=None, description="The area of an upload, as GET /uploads/{id} names it")
-    repair: bool = Field(default=False, description="Repair an invalid area instead of refusing it")
+    repair: YesNo = Field(default=False, description="Repair an invalid area instead of refusing it")
     mosaic: MosaicRule | None = None
     output: OutputBody = OutputBody()
     deliveries: tuple[LinkDelivery, ...] = Field(default=(LinkDelivery(),), min_length=1, max_length=1)
     notify: NotifyBody = NotifyBody()
-    max_cost: FiniteFloat | None = Field(
+    max_cost: Number | None = Field(
         default=None, gt=0, description="US dollars. No new tile begins once so much Lambda time is billed"
     )
 

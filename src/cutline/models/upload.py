@@ -29,7 +29,7 @@ class Reading(Model):
         default=None, max_length=1000, description="Which features", examples=["name = 'North field'"]
     )
     crs: str | None = Field(default=None, max_length=10_000, description="The CRS, where the file does not say")
-    repair: bool = Field(default=False, description="Repair what can be repaired instead of refusing it")
+    repair: bool = Field(default=False, strict=True, description="Repair what can be repaired instead of refusing it")
 
 
 class UploadRecord(Model):

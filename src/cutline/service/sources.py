@@ -174,7 +174,8 @@ def _wanted(body: ExportBody, area: Aoi | None, hosts: Sequence[str]) -> Wanted:
         aoi=area.to_geojson() if area else None,
         mosaic=body.mosaic,
         like=_grid(output.like, hosts),
-        **output.model_dump(exclude={"like"}),
+        nodata=None if output.nodata is None else float(output.nodata),
+        **output.model_dump(exclude={"like", "nodata"}),
     )
 
 

@@ -28,6 +28,7 @@ ANY = (401, 403, 422, 429, 500, 503)
 """Problems of every route that wants a token; 429 is the gateway's, too"""
 WITH_BODY = (400, 413, 415)
 PUBLIC = (500,)
+BODILESS = frozenset({"204", "307"})
 
 SECURITY = {
     "oauth2": {
@@ -88,6 +89,8 @@ def _common(app: APIGatewayRestResolver) -> str:
     made["components"]["securitySchemes"] = SECURITY
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         made["components"]["schemas"].pop(name, None)
+    made["paths"] = dict(sorted(made["paths"].items()))
+    _link(made["paths"])
     for path, operations in made["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
@@ -100,10 +103,38 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     responses.pop("422", None)  # powertools' own form of it
     public = "security" not in operation and operation["operationId"] in ("getHealth", "getConfig")
     operation["security"] = [] if public else [{"oauth2": [SCOPE]}, {"bearer": []}]
-    more = PUBLIC if public else ANY + (WITH_BODY if "requestBody" in operation else ())
+    more: tuple[int, ...] = PUBLIC if public else ANY
+    more += WITH_BODY if "requestBody" in operation else ()
+    more += (404,) if "{" in path else ()
     for status in more:
         responses.setdefault(str(status), _problem(status))
+    for status in BODILESS & responses.keys():
+        responses[status].pop("content", None)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """What can be asked of that which a request has made."""
+    for made, parameter, source in MADE:
+        makers = [operation for operations in paths.values() for operation in operations.values()]
+        takers = {
+            operation["operationId"]: {"operationId": operation["operationId"], "parameters": {parameter: source}}
+            for path, operations in paths.items()
+            for operation in operations.values()
+            if f"{{{parameter}}}" in path and operation["operationId"] != made
+        }
+        for operation in makers:
+            if operation["operationId"] == made:
+                success = next(status for status in operation["responses"] if status.startswith("2"))
+                operation["responses"][success]["links"] = takers
+
+
+MADE = (
+    # operation that makes something, parameter of others that names it, where its answer has that
+    ("submitExport", "export_id", "$response.body#/export_id"),
+    ("createUpload", "upload_id", "$response.body#/upload_id"),
+    ("putPreset", "name", "$response.body#/name"),
+)
 
 
 def _problem(status: int) -> dict[str, Any]:

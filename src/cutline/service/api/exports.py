@@ -10,13 +10,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from cutline.models.api import EstimateView, ExportBody, ExportPage, ExportView, TileCollection
+from cutline.models.audit import Audit, Logs
 from cutline.models.record import Event, ExportRecord, Status, now
 from cutline.service import ending
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.api.examples import BODIES
+from cutline.service.audit import audit_of
 from cutline.service.callers import find_export
 from cutline.service.delivering import link_for
 from cutline.service.estimating import estimate
+from cutline.service.logs import logs_of
 from cutline.service.submitting import submit
 from cutline.service.tiles import tiles_of
 from cutline.service.views import page_of, url_of, view_of
@@ -111,6 +114,33 @@ def tiles(
     export_id: ExportId, limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000, cursor: Cursor = None
 ) -> Response[Any]:
     return answer(HTTPStatus.OK, tiles_of(_find(export_id), limit=limit, cursor=cursor), content_type=GEOJSON)
+
+
+@router.get(
+    "/exports/<export_id>/audit",
+    summary="Its story: who did what, when, with which inputs, and how each step went",
+    operation_id="getAudit",
+    tags=EXPORTS,
+    responses=told(200, "All attempts, from the executions' histories", Audit, 404),
+)
+def audited(export_id: ExportId) -> Response[Any]:
+    return answer(HTTPStatus.OK, audit_of(_find(export_id)))
+
+
+@router.get(
+    "/exports/<export_id>/logs",
+    summary="What the functions logged of it",
+    operation_id="getLogs",
+    tags=EXPORTS,
+    responses=told(200, "A page of lines, oldest first", Logs, 404),
+)
+def logged(
+    export_id: ExportId,
+    function: Annotated[str | None, Query(max_length=40, description="Only that function's", examples=["plan"])] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = None,
+) -> Response[Any]:
+    return answer(HTTPStatus.OK, logs_of(_find(export_id), function=function, limit=limit, cursor=cursor))
 
 
 @router.post(
