@@ -188,6 +188,6 @@ def _there(source: Source) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             raise IncompleteExport(f"{source.key} is gone; retry the export") from error
         raise
