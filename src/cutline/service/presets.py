@@ -9,8 +9,9 @@ from typing import Any
 
 from cutline.errors import CutlineError, InvalidRequest, InvalidScene, NotFound, TooLarge
 from cutline.models.api import ExportBody
+from cutline.models.api_uploads import PresetView
 from cutline.models.record import Failure, now
-from cutline.models.upload import PresetRecord, PresetView, UploadRecord
+from cutline.models.upload import PresetRecord, UploadRecord
 from cutline.service.callers import SCOPE, Caller
 from cutline.service.sources import checked
 from cutline.service.submitting import submit

@@ -8,8 +8,9 @@ import unicodedata
 from typing import Any
 
 from cutline.errors import InvalidRequest, NotFound
+from cutline.models.api_uploads import UploadForm, UploadView
 from cutline.models.record import now
-from cutline.models.upload import MAX_BYTES, Reading, UploadForm, UploadRecord, UploadView
+from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
 from cutline.service.callers import Caller
 from cutline.settings import service
 from cutline.store.inbox import Form, Inbox

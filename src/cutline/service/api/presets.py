@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from cutline.models.api import ExportBody
-from cutline.models.upload import PRESET_NAME, PresetList, PresetView
+from cutline.models.api_uploads import PresetList, PresetView
+from cutline.models.upload import PRESET_NAME
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.presets import delete_preset, find_preset, keep_preset, list_presets, view_of
 

@@ -9,7 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from cutline.models.upload import NewUpload, Reading, UploadPage, UploadView
+from cutline.models.api_uploads import NewUpload, UploadPage, UploadView
+from cutline.models.upload import Reading
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.uploads import begin_upload, find_upload, form_view, list_uploads, upload_url, view_of
 
