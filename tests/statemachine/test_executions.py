@@ -12,7 +12,10 @@ import pytest
 from cutline.models.record import ExportRecord, Status
 from cutline.models.task import DeliveryTask
 from cutline.service import delivering
+from cutline.service.audit import audit_of
+from cutline.service.reconciling import reconcile
 from cutline.store.clients import client
+from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 from tests.support.exports import make_cog, make_export, put
 from tests.support.interpreter import Died, Interpreter
@@ -270,3 +273,29 @@ def test_an_execution_can_be_stopped(machine: Interpreter) -> None:
     leave.set()
     assert machine.wait(arn)["status"] == "ABORTED"
     assert called(machine, "assemble") == []
+
+
+def test_its_end_is_settled_and_its_story_told(machine: Interpreter) -> None:
+    machine.lambdas["plan"] = failing(1, Died("InvalidRequest", cause("too-large", "too many pixels")), None)
+    settings = machine.settings
+    running = audit_of(record(machine))
+    assert [attempt.source for attempt in running.attempts] == ["none"]
+    reconcile(machine.run())
+    assert Quotas(settings.table, settings.limits).used("anna")["exports_running"] == 0
+    assert [each.state for each in Records(settings.table).deliveries("e1")] == ["failed"]
+    [attempt] = audit_of(record(machine)).attempts
+    assert (attempt.source, attempt.status) == ("archive", "FAILED")
+    assert [run.state for run in attempt.states] == ["Plan", "MarkError", "NotifyError", "Failed"]
+    [failure] = attempt.states[0].failures
+    assert (failure.error.code, failure.again) == ("too-large", False)
+
+
+def test_a_finished_execution_is_told_by_its_history(machine: Interpreter) -> None:
+    reconcile(machine.run())
+    [attempt] = audit_of(record(machine)).attempts
+    assert {run.outcome for run in attempt.states} == {"done"}
+    assert [run.state for run in attempt.states if run.within == "DeliverAll"] == [
+        "Deliver",
+        "AllDelivered",
+        "Delivered",
+    ]

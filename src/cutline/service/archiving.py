@@ -12,12 +12,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cutline.models.plan import ExportPlan
 from cutline.models.record import ExportRecord
 from cutline.models.task import ExportTask
 from cutline.settings import service
 from cutline.store.bucket import Bucket
 from cutline.store.executions import Executions
+from cutline.store.plans import Plans
 from cutline.store.records import Records, stamp
 
 Archive = dict[str, Any]
@@ -64,12 +64,12 @@ def history_of(execution: Mapping[str, Any], *, children: bool) -> Archive:
 def inputs_of(task: ExportTask) -> list[dict[str, Any]]:
     """The files that an attempt reads, and what identified their content (an ETag, else size and time) when it was
     planned; none where there is no plan (any more)."""
-    plan = Bucket(service().work_bucket).read_json(f"exports/{task.export_id}/{task.attempt}/plan.json")
+    plan = Plans(service().work_bucket).get(task)
     if plan is None:
         return []
     return [
         {"scene": scene.id, "href": asset.href, "identity": asset.identity}
-        for scene in ExportPlan.model_validate(plan).scenes
+        for scene in plan.scenes
         for asset in scene.assets.values()
     ]
 

@@ -1,0 +1,202 @@
+"""The audit of an export: from a live execution, from the archive, and from histories as AWS writes them.
+
+tests/events/ has answers of AWS's APIs for an export with two deliveries, one of which was tried twice, and a map of
+three children. They are written by its documentation; that they are of its format is checked against botocore's model.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from cutline.models.audit import StateRun
+from cutline.models.record import Event, ExportRecord, Failure, TileRecord, now
+from cutline.models.task import ExportTask
+from cutline.service import reconciling
+from cutline.service.audit import audit_of
+from cutline.service.history import child_of, states_of
+from cutline.settings import ServiceSettings
+from cutline.store.clients import client
+from cutline.store.plans import Plans
+from cutline.store.records import Records
+from tests.support.exports import keys, make_export
+from tests.support.plans import header_scene, plan_of
+
+EVENTS = Path(__file__).parents[1] / "events"
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:cutline-export"
+CHILDREN = ("child_plain", "child_retried", "child_failed")
+
+
+def recorded(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def as_boto3(answer: Any) -> Any:
+    """With times for texts."""
+    if isinstance(answer, dict):
+        times = {"timestamp", "startDate", "stopDate"}
+        return {key: dt.datetime.fromisoformat(value) if key in times else as_boto3(value)
+                for key, value in answer.items()}  # fmt: skip
+    return [as_boto3(each) for each in answer] if isinstance(answer, list) else answer
+
+
+@pytest.fixture
+def states(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """Step Functions that answers what a test recorded; it refuses what AWS's model does not know."""
+    monkeypatch.setenv("CUTLINE_STATE_MACHINE", MACHINE)
+    with Stubber(client("stepfunctions")) as stubber:
+        yield stubber
+
+
+def tell_of_success(states: Stubber) -> None:
+    """The event comes, and its history is asked for and archived."""
+    detail = recorded("status_change")["detail"]
+    parent, children = recorded("history_parent"), recorded("list_children")
+    states.add_response("get_execution_history", as_boto3(parent))
+    states.add_response("list_executions", as_boto3(children), {"mapRunArn": children["executions"][0]["mapRunArn"]})
+    for name in CHILDREN:
+        states.add_response("get_execution_history", as_boto3(recorded(f"history_{name}")))
+    reconciling.reconcile(detail)
+    states.assert_no_pending_responses()
+
+
+def rendered(aws: ServiceSettings) -> ExportRecord:
+    records = Records(aws.table)
+    record = make_export("01hzy3", status="SUCCESS")
+    broken = Failure(code="invalid-scene", message="its bands have other dtypes")
+    at = dt.datetime(2026, 11, 20, 10, 0, 30, tzinfo=dt.UTC)
+    for col, more in enumerate(({"billed_ms": 7000}, {"reused": True}, {"state": "failed", "error": broken})):
+        tile = {"row": 0, "col": col, "attempt": 1, "state": "done", "key": "k", "at": at} | more
+        records.put_tile("01hzy3", TileRecord.model_validate(tile))
+    began = dt.datetime(2026, 11, 20, 9, 59, 59, tzinfo=dt.UTC)
+    records.add_event("01hzy3", Event(at=began, what="submitted", by="anna", attempt=1))
+    plan = plan_of(header_scene("S2A_T33UVS", href="s3://scenes/S2A_T33UVS.tif", identity="5d41402abc4b2a76"))
+    Plans(aws.work_bucket).keep(ExportTask(export_id="01hzy3", attempt=1), plan)
+    return record
+
+
+def run_of(runs: tuple[StateRun, ...], name: str) -> StateRun:
+    return next(run for run in runs if run.state == name)
+
+
+def test_states_are_read_from_a_history_as_aws_writes_it() -> None:
+    runs = states_of(recorded("history_parent")["events"])
+    assert [run.state for run in runs] == [
+        "Plan", "AlreadyMade", "MarkRendering", "RenderTiles", "Assemble", "MarkDelivering", "DeliverAll", "Deliver",
+        "Deliver", "AllDelivered", "Delivered", "AllDelivered", "Delivered", "JudgeDeliveries", "AllArrived",
+        "MarkSuccess", "NotifySuccess", "Done",
+    ]  # fmt: skip
+    assert {run.outcome for run in runs} == {"done"}
+    assert {run.state for run in runs if run.within} == {"Deliver", "AllDelivered", "Delivered"}
+    assert {run.within for run in runs} == {None, "DeliverAll"}
+    assert run_of(runs, "RenderTiles").seconds == pytest.approx(42.11, abs=0.001)
+    plan = run_of(runs, "Plan")
+    assert [(each.error.code, each.error.message, each.again) for each in plan.failures] == [
+        ("source-unavailable", "scene S2A_T33UVS did not answer", True)
+    ]
+    first, second = (run for run in runs if run.state == "Deliver")
+    assert first.failures == () and [each.again for each in second.failures] == [True], "branches are told apart"
+    assert first.seconds is not None and second.seconds is not None and first.seconds < second.seconds
+
+
+def test_children_are_read_from_their_own_histories() -> None:
+    plain, retried, failed = (child_of(recorded(f"history_{name}")["events"]) for name in CHILDREN)
+    assert plain and retried and failed
+    assert [child.tiles for child in (plain, retried, failed)] == [(0,), (1,), (2,)]
+    assert [child.outcome for child in (plain, retried, failed)] == ["done", "done", "failed"]
+    assert [child.invocations for child in (plain, retried, failed)] == [1, 3, 1]
+    assert [each.error.code for each in retried.failures] == ["source-unavailable", "worker-died"]
+    assert failed.failures[0].error.message.startswith("tile (1, 0)")
+    assert plain.seconds is not None and plain.seconds > 7.5
+
+
+def test_what_was_stopped_says_so() -> None:
+    runs = states_of(recorded("history_aborted")["events"])
+    assert [(run.state, run.outcome) for run in runs] == [("Plan", "done"), ("RenderTiles", "stopped")]
+    assert runs[-1].seconds == pytest.approx(5.1)
+
+
+def test_what_gave_up_says_why() -> None:
+    runs = states_of(recorded("history_failed")["events"])
+    plan = run_of(runs, "Plan")
+    assert plan.outcome == "failed"
+    assert [(each.error.code, each.again) for each in plan.failures] == [
+        ("timed-out", True), ("timed-out", True), ("timed-out", False),
+    ]  # fmt: skip
+    assert run_of(runs, "Failed").outcome == "failed"
+
+
+def test_a_history_that_goes_on_is_read_as_far_as_it_is() -> None:
+    events = recorded("history_parent")["events"]
+    for length in range(len(events)):
+        runs = states_of(events[:length])
+        assert all(run.outcome == "running" for run in runs if run.left_at is None)
+    assert [run.state for run in states_of(events[:20]) if run.outcome == "running"] == ["RenderTiles"]
+
+
+def test_the_archive_tells_the_whole_story_when_the_execution_is_gone(aws: ServiceSettings, states: Stubber) -> None:
+    record = rendered(aws)
+    tell_of_success(states)
+    assert keys(aws.audit_bucket) == ["01hzy3/1.json"]
+    client("s3").delete_object(Bucket=aws.work_bucket, Key="exports/01hzy3/1/plan.json")
+
+    audit = audit_of(record)
+    [attempt] = audit.attempts
+    assert (attempt.source, attempt.status) == ("archive", "SUCCEEDED")
+    assert attempt.began_at == dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)
+    assert attempt.seconds == pytest.approx(58.0, abs=10)
+    assert [(each.scene, each.identity) for each in attempt.inputs] == [("S2A_T33UVS", "5d41402abc4b2a76")]
+    assert [child.tiles for child in attempt.children] == [(0,), (1,), (2,)]
+    tiles = attempt.tiles
+    assert (tiles.done, tiles.failed, tiles.reused, tiles.billed_ms) == (2, 1, 1, 7000)
+    assert [(tile.col, tile.state) for tile in tiles.rendered] == [(0, "done"), (2, "failed")]
+    told = [event.what for event in audit.events]
+    assert told[:3] == ["submitted", "the execution began", "Plan began"]
+    assert "Plan failed and was tried again" in told and "tile (0, 2) failed" in told
+    assert told[-1] == "the execution has succeeded"
+    assert [event.at for event in audit.events] == sorted(event.at for event in audit.events)
+    assert audit.events[0].by == "anna"
+
+
+def test_a_live_execution_is_asked(aws: ServiceSettings, states: Stubber) -> None:
+    record = rendered(aws)
+    events = recorded("history_parent")["events"][:20]
+    detail = recorded("status_change")["detail"]
+    described = {
+        "executionArn": detail["executionArn"],
+        "stateMachineArn": MACHINE,
+        "name": "01hzy3-1",
+        "status": "RUNNING",
+        "startDate": dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC),
+        "input": detail["input"],
+    }
+    states.add_response("describe_execution", described, {"executionArn": detail["executionArn"]})
+    states.add_response("get_execution_history", as_boto3({"events": events}))
+    [attempt] = audit_of(record.model_copy(update={"status": "RENDERING"})).attempts
+    assert (attempt.source, attempt.status, attempt.ended_at) == ("live", "RUNNING", None)
+    assert attempt.states[-1].state == "RenderTiles" and attempt.states[-1].outcome == "running"
+    assert [each.href for each in attempt.inputs] == ["s3://scenes/S2A_T33UVS.tif"]
+    assert attempt.tiles.done == 2
+
+
+def test_attempts_are_joined(aws: ServiceSettings, states: Stubber) -> None:
+    record = rendered(aws)
+    tell_of_success(states)
+    states.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    second = record.model_copy(update={"attempt": 2})
+    Records(aws.table).add_event("01hzy3", Event(at=now(), what="retried", by="anna", attempt=2))
+    audit = audit_of(second)
+    assert [(each.attempt, each.source) for each in audit.attempts] == [(1, "archive"), (2, "none")]
+    assert audit.events[-1].what == "retried"
+
+
+def test_what_is_archived_is_not_archived_again(aws: ServiceSettings, states: Stubber) -> None:
+    rendered(aws)
+    tell_of_success(states)
+    reconciling.reconcile(recorded("status_change")["detail"])
