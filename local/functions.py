@@ -69,17 +69,18 @@ class Function:
     def close(self) -> None:
         with self._free:
             self._closed = True
+            self._free.notify_all()
         for slot in self._all:
             slot.close()
 
     def _take(self) -> Slot:
         with self._free:
-            while not self._idle and len(self._all) >= self.slots:
+            while not self._closed and not self._idle and len(self._all) >= self.slots:
                 self._free.wait()
-            if self._idle:
-                return self._idle.pop()  # the warmest: who came back last
             if self._closed:
                 raise RuntimeError("the service is stopping")
+            if self._idle:
+                return self._idle.pop()  # the warmest: who came back last
             slot = Slot(self.name, lambda_arn(self.name), self._environment, self._tell)
             self._all.append(slot)
             return slot

@@ -5,11 +5,9 @@ python -m local.scenes FOLDER
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,44 +36,41 @@ class Scenes:
     """Brings scenes into the bucket, which is there. The demo's take some seconds, but for the first start only."""
 
     def __init__(self, own: Path | None) -> None:
+        self._drawing: subprocess.Popen[bytes] | None = None
         if own:
             publish(own, BUCKET)
-        self._drawing: subprocess.Popen[bytes] | None = None
         if DRAWN.exists():
             publish(DRAWN, BUCKET)
         else:
-            self._drawing = subprocess.Popen([sys.executable, "-m", "local.scenes", str(DRAWN)], cwd=ROOT)
+            DRAWN.parent.mkdir(parents=True, exist_ok=True)
+            self._scratch = Path(tempfile.mkdtemp(dir=DRAWN.parent))
+            self._drawing = subprocess.Popen([sys.executable, "-m", "local.scenes", str(self._scratch)], cwd=ROOT)
             threading.Thread(target=self._publish_drawn, args=(self._drawing,), daemon=True).start()
 
     def close(self) -> None:
-        if self._drawing:
-            self._drawing.terminate()
+        if self._drawing and self._drawing.poll() is None:
+            self._drawing.kill()
             self._drawing.wait()
+            shutil.rmtree(self._scratch)
 
-    @staticmethod
-    def _publish_drawn(drawing: subprocess.Popen[bytes]) -> None:
-        if drawing.wait() == 0:
-            publish(DRAWN, BUCKET)
+    def _publish_drawn(self, drawing: subprocess.Popen[bytes]) -> None:
+        if drawing.wait() != 0:
+            return
+        try:
+            self._scratch.replace(DRAWN)
+        except OSError:  # another service was faster
+            shutil.rmtree(self._scratch)
+        publish(DRAWN, BUCKET)
 
 
 def draw(folder: Path) -> None:
-    """The scenes and an area across both, as GeoJSON; ``folder`` is there when all is in it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        make_scenes(scratch, SIZE, RESOLUTION)
-        to_lonlat = Transformer.from_crs(GROUND, "EPSG:4326", always_xy=True)
-        area = shapely.transform(
-            outline(0.30 * SIZE * RESOLUTION), lambda xy: np.column_stack(to_lonlat.transform(*xy.T))
-        )
-        (scratch / "aoi.json").write_text(json.dumps(shapely.geometry.mapping(shapely.set_precision(area, 1e-6))))
-        with contextlib.suppress(OSError):  # another service was faster
-            scratch.replace(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    """The scenes and an area across both, as GeoJSON, into a folder that is there."""
+    make_scenes(folder, SIZE, RESOLUTION)
+    to_lonlat = Transformer.from_crs(GROUND, "EPSG:4326", always_xy=True)
+    area = shapely.transform(outline(0.30 * SIZE * RESOLUTION), lambda xy: np.column_stack(to_lonlat.transform(*xy.T)))
+    (folder / "aoi.json").write_text(json.dumps(shapely.geometry.mapping(shapely.set_precision(area, 1e-6))))
 
 
 if __name__ == "__main__":
     os.nice(10)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave nothing half-drawn
     draw(Path(sys.argv[1]))

@@ -76,9 +76,10 @@ class Service:
         )
         front.login = Login(self.tokens, redirects=(f"{self.url}/docs/oauth2-redirect",))
         front.gateway = Gateway(self.functions["submit"], self.tokens, self.resources.digest.public)
-        self._workers: list[Worker] = [ExecutionEnds(), *self._pollers(), *self._schedules(), Scenes(options.scenes)]
+        self._workers: list[Worker] = [ExecutionEnds(), *self._pollers(), *self._schedules()]
         self._tell_lost()
         self.functions["submit"].warm()
+        self._workers.append(Scenes(options.scenes))
         threading.Thread(target=self._warm, daemon=True).start()
 
     def close(self) -> None:

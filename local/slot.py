@@ -61,6 +61,9 @@ class Slot:
         self._waiting: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._current: Invocation | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        """Of what process there is, and what it works on"""
+        self._closed = False
         self._runtime = _RuntimeApi(self)
 
     @property
@@ -74,17 +77,18 @@ class Slot:
 
     def warm(self) -> None:
         """Start the process where there is none."""
-        if self.pid is None:
-            self._start()
+        with self._lock:
+            self._ensure()
 
     def run(self, invocation: Invocation) -> Answer:
         """The answer, or how the process failed to give one."""
         began = time.monotonic()
-        self._current = invocation
         self.log(f"START RequestId: {invocation.id} Version: $LATEST")
-        try:
-            self.warm()
+        with self._lock:
+            self._ensure()
+            self._current = invocation
             self._waiting.put(invocation)
+        try:
             return self._outcome(invocation)
         finally:
             self._current = None
@@ -106,6 +110,9 @@ class Slot:
             self._process.wait()
 
     def close(self) -> None:
+        """No process is left, and none will be started."""
+        with self._lock:
+            self._closed = True
         self._waiting.put(None)
         self.kill()
         self._runtime.close()
@@ -130,7 +137,11 @@ class Slot:
             else:
                 return _failure("Runtime.ExitError", f"RequestId: {invocation.id} Error: {told}")
 
-    def _start(self) -> None:
+    def _ensure(self) -> None:
+        if self._closed:
+            raise RuntimeError("the service is stopping")
+        if self.pid is not None:
+            return
         # What an earlier process still waits for must not reach it.
         self._waiting.put(None)
         self._waiting = queue.SimpleQueue()
@@ -144,17 +155,24 @@ class Slot:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that all it starts can be killed with it
         )
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        for watch in (self._listen, self._await_end):
+            threading.Thread(target=watch, args=(process,), daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass on what the process writes until it ends; then tell who waits for it."""
+        """Pass on what the process writes."""
         assert process.stdout is not None
         for line in process.stdout:
             self.log(line.decode(errors="replace").rstrip("\r\n").replace("\r", "\n"))
+
+    def _await_end(self, process: subprocess.Popen[bytes]) -> None:
+        """Tell who waits for an answer of the process that none will come."""
         status = process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        if (invocation := self._current) and self._process is process:
-            invocation.news.put(("died", f"Runtime exited with error: {how}"))
+        with self._lock:
+            if self._current and self._process is process:
+                self._current.news.put(("died", f"Runtime exited with error: {how}"))
 
     # What the process asks -------------------------------------------------------------------------------------
 
@@ -170,7 +188,9 @@ class Slot:
 
     def refused(self, body: bytes) -> None:
         """The handler could not even be imported."""
-        if invocation := self._current:
+        with self._lock:  # it may come before the invocation that the process was started for
+            invocation = self._current
+        if invocation:
             invocation.news.put(("refused", Answer(body, failed=True)))
 
 
