@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cutline.cog.profile import bytes_bound, raw_bytes
 from cutline.grid import BLOCK, Tiling, level_shapes
-from cutline.models.base import Model
+from cutline.models.base import Interval, Model
 from cutline.models.plan import ExportPlan
 from cutline.placement import choose_overview
 from cutline.tags import tags_of
@@ -44,13 +44,6 @@ _MANY = 16.0
 _LAMBDA_GB = 3.0
 _COLD_START_SECONDS = (0.5, 4.0)
 _PER_TILE_TRANSITIONS, _PER_TILE_PUTS, _PER_TILE_GETS, _PER_TILE_WRITES = 4, 7, 60, 3
-
-
-class Interval(Model):
-    """Where a figure lies, inclusive."""
-
-    low: float
-    high: float
 
 
 class Estimate(Model):

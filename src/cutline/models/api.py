@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from cutline.aoi.model import Finding
-from cutline.estimate import Interval
-from cutline.models.base import GeoJSON, Model
+from cutline.models.base import GeoJSON, Interval, Model
 from cutline.models.record import DeliveryState, Failure, Status, TileState
 from cutline.models.request import MaskRequest, MosaicRule, ProfileName, Resampling
 

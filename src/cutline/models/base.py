@@ -20,3 +20,10 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Interval(Model):
+    """Where a figure lies, inclusive."""
+
+    low: float
+    high: float
