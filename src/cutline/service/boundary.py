@@ -36,6 +36,7 @@ def step(
                 given = task.model_validate(event)
                 logger.append_keys(**given.model_dump(include={"export_id", "attempt"}))
                 done = act(given, context)
+                logger.info("done")
             except ValidationError as error:
                 raise _as_family(InternalError(f"{task.__name__}: {error}")) from error
             except CutlineError as error:
