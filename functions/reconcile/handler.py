@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> None:
         return
     failures = []
     for execution in executions:
+        logger.append_keys(export_id=str(execution.get("name")).rpartition("-")[0])
         try:
             reconcile(execution)
         except Exception as error:  # whatever it is, the queue counts how often, and keeps what never works

@@ -127,6 +127,8 @@ def test_events_come_twice_and_in_any_order(aws: ServiceSettings) -> None:
     tell(*reversed(events))
     assert Records(aws.table).get("e1").error.code == "timed-out"
     assert used(aws) == (0, 0)
+    [event] = Records(aws.table).events("e1")
+    assert (event.what, event.by, event.details["export"]) == ("ended", "reconcile", "ERROR")
     versions = client("s3").list_objects_v2(Bucket=aws.audit_bucket)
     assert [each["Key"] for each in versions["Contents"]] == ["e1/1.json"]
 

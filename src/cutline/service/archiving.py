@@ -78,10 +78,13 @@ def _described(execution: Mapping[str, Any]) -> Archive:
     """What an event of EventBridge, a description and a list have in common."""
     names = ("executionArn", "name", "status", "startDate", "stopDate", "input", "error", "cause")
     known = {name: execution[name] for name in names if execution.get(name) is not None}
-    for name in ("startDate", "stopDate"):
-        if isinstance(known.get(name), int):  # EventBridge's are milliseconds
-            known[name] = dt.datetime.fromtimestamp(known[name] / 1000, dt.UTC)
-    return {"execution": known}
+    times = {name: time_of(known[name]) for name in ("startDate", "stopDate") if name in known}
+    return {"execution": known | times}
+
+
+def time_of(date: dt.datetime | int) -> dt.datetime:
+    """A start or a stop: EventBridge's are milliseconds since 1970."""
+    return date if isinstance(date, dt.datetime) else dt.datetime.fromtimestamp(date / 1000, dt.UTC)
 
 
 def _key(task: ExportTask) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cutline.errors import Conflict, CutlineError, NotFound
-from cutline.models.record import ENDED, RUNNING, ExportRecord, Failure, now
+from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, now
 from cutline.models.task import ExportTask
 from cutline.service import settling
-from cutline.service.archiving import archive
+from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
 from cutline.service.notifying import notify
 from cutline.settings import service
@@ -54,8 +54,11 @@ def reconcile(execution: Mapping[str, Any]) -> None:
     if record.attempt == task.attempt:
         record = _ended(record, _cause(execution))
     else:
-        record = record.model_copy(update={"attempt": task.attempt, "status": "ERROR"})  # else there were no other
+        record = record.model_copy(
+            update={"attempt": task.attempt, "status": "ERROR", "error": None}
+        )  # else there were no other
     settling.release(record)
+    _note_end(record, execution)
     archive(task, execution)
     settling.settle(record)
     _tell(task)
@@ -92,6 +95,20 @@ def _ended(record: ExportRecord, cause: Failure) -> ExportRecord:
         return records.move(record, "ERROR", error=cause)
     except Conflict:  # somebody else ended it at this very moment
         return records.get(record.export_id)
+
+
+def _note_end(record: ExportRecord, execution: Mapping[str, Any]) -> None:
+    """Among the export's events, which outlive the execution."""
+    status = str(execution["status"])
+    error = {} if record.error is None else {"error": record.error.model_dump(exclude_none=True)}
+    event = Event(
+        at=time_of(execution["stopDate"]),
+        what="ended",
+        by="reconcile",
+        attempt=record.attempt,
+        details={"execution": status, "export": record.status, **error},
+    )
+    Records(service().table).add_event(record.export_id, event, once=f"ended-{record.attempt}")
 
 
 def _cause(execution: Mapping[str, Any]) -> Failure:

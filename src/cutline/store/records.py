@@ -269,9 +269,10 @@ class Records:
     def deliveries(self, export_id: str) -> Iterator[DeliveryRecord]:
         return (model_of(DeliveryRecord, item) for item in self._query(f"EXPORT#{export_id}", "DELIVERY#"))
 
-    def add_event(self, export_id: str, event: Event) -> None:
-        keys = {"pk": f"EXPORT#{export_id}", "sk": f"EVENT#{stamp(event.at)}#{secrets.token_hex(4)}"}
-        self._db.put_item(TableName=self.table, Item=item_of(event, **keys))
+    def add_event(self, export_id: str, event: Event, *, once: str | None = None) -> None:
+        """Two at the same time are two events, unless they have the same word for ``once``."""
+        place = f"EVENT#{stamp(event.at)}#{once or secrets.token_hex(4)}"
+        self._db.put_item(TableName=self.table, Item=item_of(event, pk=f"EXPORT#{export_id}", sk=place))
 
     def events(self, export_id: str) -> Iterator[Event]:
         return (model_of(Event, item) for item in self._query(f"EXPORT#{export_id}", "EVENT#"))
