@@ -1,0 +1,160 @@
+"""Who may what: every route of the OpenAPI document, for its owner, another user, an admin, and nobody."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import pytest
+
+from cutline.settings import ServiceSettings
+from cutline.store.records import Records
+from tests.support.api import ADMIN, ANNA, BEN, BODY, MACHINE, Answer, Call, answer_to, call, claims_of, event_of
+from tests.support.exports import keys, make_cog, make_export
+
+PRESET = {"source": {"scenes": ["s3://scenes/a.tif"]}, "process": "ndvi"}
+BODIES: dict[str, Any] = {
+    # operation -> a body that it takes
+    "submitExport": BODY,
+    "estimateExport": BODY,
+    "createUpload": {"filename": "field.zip"},
+    "putPreset": PRESET,
+}
+PUBLIC = {"getHealth", "getConfig"}
+OWN = {"putPreset"}
+"""Makes something of the caller's own under the name"""
+UNKNOWN = {"export_id": "0" * 24, "upload_id": "0" * 24, "name": "nothing"}
+
+
+METHODS = ("GET", "PUT", "POST", "DELETE")
+"""In an order in which each finds what it needs"""
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    operation: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.operation["operationId"])
+
+    @property
+    def parameter(self) -> str | None:
+        found = re.findall(r"\{(\w+)\}", self.path)
+        return found[0] if found else None
+
+    def call(self, names: dict[str, str], **how: Any) -> Answer:
+        return call(self.method, self.path.format(**names), body=BODIES.get(self.id), **how)
+
+
+@pytest.fixture
+def routes(api: Call) -> list[Route]:
+    """All that the document has."""
+    paths = api("GET", "/openapi.json").json["paths"]
+    found = [Route(method.upper(), path, each) for path, methods in paths.items() for method, each in methods.items()]
+    return sorted(found, key=lambda route: METHODS.index(route.method))
+
+
+@pytest.fixture
+def annas(api: Call, aws: ServiceSettings) -> dict[str, str]:
+    """One of each thing that has a path, all of them ANNA's."""
+    export = make_cog(aws, make_export("a" * 24, owner=ANNA, status="PENDING"))
+    Records(aws.table).move(export, "SUCCESS")
+    upload = api("POST", "/uploads", body={"filename": "field.zip"}).json["upload_id"]
+    api("PUT", "/presets/ndvi-weekly", body=PRESET)
+    return {"export_id": export.export_id, "upload_id": upload, "name": "ndvi-weekly"}
+
+
+def everything(aws: ServiceSettings) -> Any:
+    """All that AWS keeps of the service."""
+    from cutline.store.clients import client
+
+    items = client("dynamodb").scan(TableName=aws.table)["Items"]
+    return sorted(map(str, items)), keys(aws.exports_bucket), keys(aws.work_bucket), keys(aws.inbox_bucket)
+
+
+def test_what_is_anothers_is_as_if_it_were_not(
+    annas: dict[str, str], routes: list[Route], aws: ServiceSettings
+) -> None:
+    for route in routes:
+        name = route.parameter
+        if name is None:
+            continue
+        before = everything(aws)
+        for who in (BEN, MACHINE):
+            answer = route.call(annas, who=who)
+            if route.id in OWN:
+                assert (answer.status, answer.json["name"]) == (200, annas["name"]), route.id
+                assert call("DELETE", "/presets/ndvi-weekly", who=who).status == 204
+            else:
+                unknown = route.call(UNKNOWN, who=who)
+                assert (answer.status, unknown.status) == (404, 404), route.id
+                assert answer.text.replace(annas[name], "…") == unknown.text.replace(UNKNOWN[name], "…"), route.id
+                assert answer.headers == unknown.headers, route.id
+            assert everything(aws) == before, route.id
+
+
+def test_its_owner_and_an_admin_get_an_answer(annas: dict[str, str], routes: list[Route]) -> None:
+    for route in routes:
+        if route.parameter is None:
+            continue
+        owners = route.parameter == "name" or route.method == "DELETE"  # a preset is found by its owner alone
+        for who in (ANNA,) if owners else (ANNA, ADMIN):
+            answer = route.call(annas, who=who)
+            assert answer.status in {200, 201, 202, 204, 307, 409}, (route.id, who, answer)
+
+
+def test_nobody_gets_in_without_a_token_of_this_api(
+    annas: dict[str, str], routes: list[Route], aws: ServiceSettings
+) -> None:
+    before = everything(aws)
+    for route in routes:
+        nobody = route.call(annas, who=None)
+        if route.id in PUBLIC:
+            assert (nobody.status, route.operation["security"]) == (200, []), route.id
+            continue
+        assert route.operation["security"] == [{"oauth2": ["cutline/exports"]}, {"bearer": []}], route.id
+        assert (nobody.status, nobody.json["code"]) == (401, "unauthenticated"), route.id
+        assert nobody.headers["www-authenticate"] == "Bearer", route.id
+        for wrong in ({"scope": "openid"}, {"scope": ""}, {"token_use": "id"}, {"scope": "cutline/exports.read"}):
+            refused = route.call(annas, claims=claims_of(ANNA) | wrong)
+            assert (refused.status, refused.json["code"]) == (403, "access-denied"), (route.id, wrong)
+    assert everything(aws) == before
+
+
+def test_lists_show_ones_own_alone(annas: dict[str, str]) -> None:
+    for path, name in (("/exports", "exports"), ("/uploads", "uploads"), ("/presets", "presets")):
+        assert len(call("GET", path).json[name]) == 1
+        assert call("GET", path, who=BEN).json[name] == []
+
+
+def test_anothers_cursor_shows_nothing_of_them(api: Call, aws: ServiceSettings) -> None:
+    for number in range(3):
+        make_export(f"{number:024}", owner=ANNA)
+    cursor = api("GET", "/exports", query={"limit": "1"}).json["cursor"]
+    assert api("GET", "/exports", who=BEN, query={"cursor": cursor}).json == {"exports": [], "cursor": None}
+
+
+def test_one_request_leaves_nobody_signed_in_for_the_next(annas: dict[str, str]) -> None:
+    assert call("GET", "/me").json["sub"] == ANNA
+    assert call("GET", "/me", who=None).status == 401
+    assert call("GET", "/me", who=BEN).json["sub"] == BEN
+    assert call("GET", "/nowhere", who=None).status == 401  # what there is, only those learn who are known
+
+
+@pytest.mark.parametrize("groups", ["admin", "admin,staff", "[staff admin]", ["admin"]])
+def test_groups_come_in_several_forms(api: Call, groups: Any) -> None:
+    assert api("GET", "/me", claims=claims_of(ANNA) | {"cognito:groups": groups}).json["admin"]
+
+
+@pytest.mark.parametrize("groups", ["administrators", "not-admin", "", None])
+def test_similar_groups_are_no_admins(api: Call, groups: Any) -> None:
+    assert not api("GET", "/me", claims=claims_of(ANNA) | {"cognito:groups": groups}).json["admin"]
+
+
+def test_events_without_claims_are_nobodys(api: Call) -> None:
+    for authorizer in (None, {}, {"claims": None}, {"principalId": "x"}):
+        event = event_of("GET", "/me")
+        event["requestContext"]["authorizer"] = authorizer
+        assert answer_to(event).status == 401

@@ -1,0 +1,61 @@
+"""Schemathesis over the whole OpenAPI document: no answer that is not told of there, none that is our own fault."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from werkzeug.serving import make_server
+
+from tests.support.api import TOKEN, Call, wsgi
+
+CONFIG = {
+    "headers": {"Authorization": f"Bearer {TOKEN}"},
+    "generation": {"max-examples": 2, "deterministic": True, "no-shrink": True},
+    "phases": {"stateful": {"generation": {"max-examples": 3}}},
+    # What fits the schema may still make no sense: two ways to say what to compute, a host that is not allowed.
+    "checks": {"positive_data_acceptance": {"enabled": False}},
+    "continue-on-failure": True,
+}
+
+
+@pytest.fixture
+def url(api: Call, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API on a port of this machine."""
+    server = make_server("127.0.0.1", 0, wsgi)
+    address = f"http://127.0.0.1:{server.port}"
+    monkeypatch.setenv("CUTLINE_URL", address)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield address
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_no_answer_is_a_surprise(url: str) -> None:
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=SchemathesisConfig.from_dict(CONFIG))
+    asked: dict[str, int] = {}
+    failures: dict[str, Any] = {}
+    for event in from_schema(schema).execute():
+        assert not isinstance(event, events.NonFatalError | events.FatalError), event
+        if isinstance(event, events.ScenarioFinished):
+            for case_id, checks in event.recorder.checks.items():
+                route = event.recorder.cases[case_id].value.operation.label
+                asked[route] = asked.get(route, 0) + 1
+                failures |= {
+                    check.failure_info.code_sample: f"{route}: {check.failure_info.failure}"
+                    for check in checks
+                    if check.failure_info is not None
+                }
+    assert not failures, json.dumps(failures, indent=2)
+    assert asked.keys() == {
+        f"{method.upper()} {path}" for path, methods in schema.raw_schema["paths"].items() for method in methods
+    }
+    assert sum(asked.values()) > 300
