@@ -26,7 +26,12 @@ def main() -> int:
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())
-    service = Service(Options(given.port, given.data, given.scenes, given.root))
+    try:
+        service = Service(Options(given.port, given.data, given.scenes, given.root))
+    except BlockingIOError:
+        words.error(f"{given.data} is in use by another service")
+    except (OSError, SystemExit):  # werkzeug's own way of saying it
+        words.error(f"port {given.port} is in use; choose another by --port, or --port 0 for any that is free")
     try:
         print(welcome(service, time.perf_counter() - began), flush=True)
         stopped.wait()

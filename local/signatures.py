@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -54,8 +54,9 @@ class Credential(NamedTuple):
 class Signatures:
     """Knows the keys that may sign."""
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str], now: Callable[[], dt.datetime] | None = None) -> None:
         self._secrets = dict(secrets)
+        self._now = now or (lambda: dt.datetime.now(dt.UTC))
 
     def check(self, request: Request) -> Credential:
         """Who signed ``request``, by its header or its query. Raises Refused."""
@@ -92,7 +93,7 @@ class Signatures:
             raise Refused("AuthorizationQueryParametersError", f"the link lacks {error}", 400) from error
         if given.get("X-Amz-Algorithm") != ALGORITHM or not 0 < seconds <= LONGEST or "host" not in names:
             raise Refused("AuthorizationQueryParametersError", "the link is signed in no way that S3 knows", 400)
-        now = dt.datetime.now(dt.UTC)
+        now = self._now()
         if began > now + SKEW:
             raise Refused("AccessDenied", "Request is not valid yet")
         if now > began + dt.timedelta(seconds=seconds):
@@ -108,7 +109,7 @@ class Signatures:
             raise Refused("MissingAuthenticationToken", "the request is not signed (AWS4-HMAC-SHA256)")
         credential, at = Credential.read(said["Credential"]), request.headers.get("X-Amz-Date", "")
         try:
-            skew = abs(dt.datetime.now(dt.UTC) - _instant(at))
+            skew = abs(self._now() - _instant(at))
         except ValueError as error:
             raise Refused("AccessDenied", "the header X-Amz-Date is missing or no instant") from error
         if skew > SKEW:
