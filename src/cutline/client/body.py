@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +14,7 @@ from cutline.models.api import ExportBody
 from cutline.models.request import SceneRequest
 from cutline.options import area_of, graph_of, mask_of, names_of, number_of, stretch_of
 
-OUTPUT = ("crs", "resampling", "profile", "level", "dtype", "nodata")
+OUTPUT = ("crs", "resampling", "profile", "level", "dtype")
 
 
 def body_of(options: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -35,6 +37,7 @@ def body_of(options: dict[str, Any], **more: Any) -> dict[str, Any]:
         "resolution": number_of(options, "resolution", positive=True),
         "scale": number_of(options, "scale", positive=True),
         "offset": number_of(options, "offset"),
+        "nodata": _number(options["nodata"]),
         "like": _remote(options["like"]) if options["like"] is not None else None,
     }
     said = {
@@ -52,8 +55,7 @@ def body_of(options: dict[str, Any], **more: Any) -> dict[str, Any]:
         body = ExportBody.model_validate(_said(said))
     except ValidationError as error:
         first = error.errors()[0]
-        pointer = "".join(f"/{part}" for part in first["loc"])
-        raise InvalidRequest(str(first["msg"]), pointer=pointer or None) from error
+        raise InvalidRequest(str(first["msg"]), pointer=_pointer(first["loc"], said)) from error
     return body.model_dump(mode="json", exclude_unset=True)
 
 
@@ -70,6 +72,27 @@ def _remote(href: str) -> str:
             "export it here with cutline export"
         )
     return href
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no number for NaN."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else str(value)
+
+
+def _pointer(place: Sequence[int | str], said: Any) -> str | None:
+    """A JSON pointer to what pydantic names by ``place``, where names of types stand between."""
+    pointer, here = "", said
+    for step in place:
+        if isinstance(here, dict) and step in here:
+            here = here[step]
+        elif isinstance(here, list | tuple) and isinstance(step, int):
+            here = here[step]
+        else:
+            continue
+        pointer += f"/{step}"
+    return pointer or None
 
 
 def _plain(graph: dict[str, Any]) -> dict[str, Any]:

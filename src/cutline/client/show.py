@@ -41,27 +41,34 @@ def export(console: Console, view: View) -> None:
 
 def exports(console: Console, views: Sequence[View]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("export", "name", "status", "created", "tiles", "size"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("export", "status", "created", "tiles", "size", "name"):
+        table.add_column(heading, no_wrap=True)  # an id in two pieces cannot be copied
     for view in views:
         nbytes = (view.get("result") or {}).get("nbytes")
         table.add_row(
             view["export_id"],
-            escape(str(view.get("name") or "")),
             _status(view),
             str(view.get("created_at") or "")[:16].replace("T", " "),
             _tiles(view),
             size(nbytes) if nbytes else "",
+            escape(str(view.get("name") or "")),
         )
     console.print(table)
 
 
 def audit(console: Console, told: View) -> None:
     """One line an event, in the order of time."""
+    several = len({event.get("attempt") for event in told["events"]}) > 1
     for event in told["events"]:
-        what = escape(str(event.get("what") or ""))
-        by = f" by {escape(str(event['by']))}" if event.get("by") else ""
-        console.print(f"[dim]{str(event.get('at'))[:23]}[/dim]  {what}{by}")
+        details = event.get("details") or {}
+        line = f"[dim]{str(event['at'])[:23].rstrip('Z').replace('T', ' ')}[/dim]  "
+        line += f"attempt {event['attempt']}: " if several else ""
+        line += escape(str(event["what"]))
+        line += f" by {escape(str(event['by']))}" if event.get("by") else ""
+        line += f" [dim]after {details['seconds']:.1f} s[/dim]" if details.get("seconds") else ""
+        if error := details.get("error"):
+            line += f": [red]{escape(str(error.get('code')))}[/red] {escape(str(error.get('message')))}"
+        console.print(line)
 
 
 @contextmanager
