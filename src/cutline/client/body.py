@@ -85,9 +85,7 @@ def _pointer(place: Sequence[int | str], said: Any) -> str | None:
     """A JSON pointer to what pydantic names by ``place``, where names of types stand between."""
     pointer, here = "", said
     for step in place:
-        if isinstance(here, dict) and step in here:
-            here = here[step]
-        elif isinstance(here, list | tuple) and isinstance(step, int):
+        if (isinstance(here, dict) and step in here) or (isinstance(here, list | tuple) and isinstance(step, int)):
             here = here[step]
         else:
             continue
