@@ -50,6 +50,10 @@ class OpenFiles:
         self.cache_bytes = _LEAST_CACHE
         """That the scenes read so far want kept, so that a tile finds what the one beside it has decoded"""
 
+    def close(self) -> None:
+        while self._opened:
+            self._opened.popitem()[1].close()
+
     def keep(self, nbytes: int) -> None:
         """Let the cache have room for so many bytes, if that is not too much."""
         self.cache_bytes = max(self.cache_bytes, min(nbytes, _MOST_CACHE))

@@ -41,8 +41,12 @@ class Renderer:
         names = check_bands(plan.scenes)  # all, as the plan saw them: b2 is the second of those, not of those used
         dtypes = dict.fromkeys(names, plan.dtype) | dict(zip(plan.bands, plan.band_dtypes, strict=True))
         self._process = compile_graph(plan.graph, names, dtypes)
-        files = OpenFiles()
-        self._readers = [SceneReader(scene, plan, files) for scene in plan.scenes]
+        self._files = OpenFiles()
+        self._readers = [SceneReader(scene, plan, self._files) for scene in plan.scenes]
+
+    def close(self) -> None:
+        """Close the scenes' files; what is rendered next opens them again."""
+        self._files.close()
 
     def render(self, tile: TilePlan) -> TileReceipt:
         """Write the tile's segments and its receipt. Raises what went wrong, naming the tile and the scene."""

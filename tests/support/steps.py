@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from tests.support.aws import SCENES
 OWNER = "owner-1"
 
 
-def put_scene(path: Path) -> str:
-    """A file in the bucket of scenes; its address."""
-    client("s3").put_object(Bucket=SCENES, Key=path.name, Body=path.read_bytes())
-    return f"s3://{SCENES}/{path.name}"
+def put_scene(path: Path, folder: str | None = None) -> str:
+    """A file in the bucket of scenes; its address, which never comes again unless a ``folder`` is given."""
+    key = f"{folder or uuid.uuid4().hex}/{path.name}"
+    client("s3").put_object(Bucket=SCENES, Key=key, Body=path.read_bytes())
+    return f"s3://{SCENES}/{key}"
 
 
 class Context:
@@ -50,6 +52,12 @@ class Submitted:
     @property
     def record(self) -> ExportRecord:
         return Records(service().table).get(self.export_id)
+
+    @property
+    def cog_key(self) -> str:
+        """In the exports bucket"""
+        record = self.record
+        return f"{record.owner}/{record.export_id}/{record.name}.tif"
 
     @property
     def task(self) -> ExportTask:
@@ -78,10 +86,11 @@ class Submitted:
         return self.assemble(planned)
 
 
-def submitted(body: dict[str, Any], export_id: str = "exp-1", **record: Any) -> Submitted:
-    """Store a request and its record, whose fields may be given."""
+def submitted(body: dict[str, Any], export_id: str | None = None, **record: Any) -> Submitted:
+    """Store a request and its record, whose fields may be given. Ids never come again: workers keep plans by them."""
+    export_id = export_id or f"exp-{uuid.uuid4().hex[:12]}"
     checked = ExportBody.model_validate(body)
-    key = f"{OWNER}/{export_id}/request.json"
+    key = f"{record.get('owner', OWNER)}/{export_id}/request.json"
     bucket = service().exports_bucket
     Bucket(bucket).write(key, checked.model_dump_json().encode())
     fields: dict[str, Any] = {

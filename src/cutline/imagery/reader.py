@@ -106,9 +106,12 @@ def _local(href: str) -> Access:
 
 
 def _s3(href: str) -> Access:
-    # A file that names another gets nothing.
     name = "/vsis3/" + href.removeprefix("s3://")
-    return Access(name, {**_REMOTE, "CPL_VSIL_CURL_ALLOWED_FILENAME": name})
+    options = {
+        "CPL_VSIL_CURL_ALLOWED_FILENAME": name,  # a file that names another gets nothing
+        "CPL_VSIL_CURL_NON_CACHED": name,  # else a process that lives on reads what the object was when last opened
+    }
+    return Access(name, {**_REMOTE, **options})
 
 
 def _web(href: str) -> Access:

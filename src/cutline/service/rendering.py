@@ -63,6 +63,8 @@ def _has_failed(records: Records, task: TileTask) -> bool:
 def _renderer(task: TileTask, workspace: S3Workspace) -> tuple[ExportPlan, Renderer]:
     global _warm  # noqa: PLW0603 - a Lambda's process keeps nothing else from one invocation to the next
     if _warm is None or _warm[0] != task.plan_href:
+        if _warm is not None:
+            _warm[2].close()  # GDAL remembers what it read of an object until the last that has it open closes it
         plan = Plans(service().work_bucket).read(task)
         _warm = task.plan_href, plan, Renderer(plan, workspace)
     return _warm[1], _warm[2]
