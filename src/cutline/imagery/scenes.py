@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,6 +29,9 @@ ITEM_SUFFIXES = frozenset({".json", ".geojson"})
 NOTHING_SAID = ItemBand()
 
 
+READERS = 8
+"""Scenes described at the same time: most of that is waiting for the first byte of an answer"""
+
 Permit = Callable[[str], None]
 """Raises for an href, absolute already, that may not be opened"""
 
@@ -37,11 +41,21 @@ def describe_scenes(source: Source, permit: Permit | None = None) -> tuple[Scene
 
     Raises InvalidScene (or UnsupportedCRS, TooLarge) or SourceUnavailable, naming the scene, with its pointer.
     """
+
+    def describe(position: int) -> Scene:
+        with _about(source.scenes[position], position):
+            return _describe(source.scenes[position], source, permit or _anything)
+
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        described = list(pool.map(describe, range(len(source.scenes))))
+    finally:
+        pool.shutdown(cancel_futures=True)
     scenes: list[Scene] = []
-    for position, request in enumerate(source.scenes):
-        with _about(request, position):
-            scene = _describe(request, source, permit or _anything)
-        scenes.append(scene.model_copy(update={"id": _unused(scene.id, {known.id for known in scenes})}))
+    taken: set[str] = set()
+    for scene in described:
+        scenes.append(scene.model_copy(update={"id": _unused(scene.id, taken)}))
+        taken.add(scenes[-1].id)
     return tuple(scenes)
 
 

@@ -208,6 +208,7 @@ def _grid(like: str | None, hosts: Sequence[str]) -> Geobox | None:
 
 FIELDS = {
     # an option of the command line, as the engine's messages name it -> the field of a body
+    "--scene FILE": "source.scenes",
     "--scene": "source.scenes",
     "--band-names": "source.band_names",
     "--mask-asset": "source.mask.asset",
@@ -219,6 +220,7 @@ FIELDS = {
     **{f"--{name}": f"output.{name}" for name in ("crs", "resolution", "resampling", "profile", "level", "dtype")},
     **{f"--{name}": f"output.{name}" for name in ("scale", "offset", "nodata", "like")},
 }
+OPTION = re.compile(r"(?<![\w-])--(scene FILE|[a-z]+(-[a-z]+)*)")
 POINTERS = {"/source/temporal": "/source/datetime", "/output/geobox": "/output/like"}
 """Field of an ExportRequest -> field of a body"""
 
@@ -229,7 +231,7 @@ def told_of(body: ExportBody) -> Iterator[None]:
     try:
         yield
     except CutlineError as error:
-        message = re.sub(r"--[a-z]+(-[a-z]+)*", lambda option: FIELDS.get(option[0], option[0][2:]), error.message)
+        message = OPTION.sub(lambda option: FIELDS.get(option[0], option[0][2:]), error.message)
         pointer = POINTERS.get(error.pointer or "", error.pointer)
         if pointer and pointer.startswith("/source/scenes") and body.source.scenes is None:
             pointer = "/source/stac" if body.source.stac else "/process" if body.process else "/source/scenes"
