@@ -50,13 +50,12 @@ class Auth(Construct):
         # Names of login pages are unique in a region; accounts are too.
         stack = Stack.of(self)
         prefix = f"{stack.stack_name.lower()}-{stack.account}"
-        domain = self.pool.add_domain(
+        self.pool.add_domain(
             "Domain",
             cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix),
             managed_login_version=cognito.ManagedLoginVersion.CLASSIC_HOSTED_UI,
         )
-        self.url = domain.base_url()
-        # The same, written out: the local service reads it in the template, and has no such domain.
+        # Written out: the local service reads it in the template, and has no such domain.
         self.login_url = f"https://{prefix}.auth.{stack.region}.amazoncognito.com"
         for construct, name in ((self.pool, "Users"), (self.console, "Console"), (self.machines, "Machines")):
             named(construct, name)

@@ -53,7 +53,7 @@ class CutlineStack(Stack):
         Tags.of(self).add("application", "cutline")
         for output, value in {
             "Url": api.url,
-            "Login": auth.url,
+            "Login": auth.login_url,
             "UserPool": auth.pool.user_pool_id,
             "ConsoleClient": auth.console.user_pool_client_id,
             "MachineClient": auth.machines.user_pool_client_id,
@@ -77,7 +77,6 @@ def _environment(
         "CUTLINE_CLIENT_ID": auth.console.user_pool_client_id,
         "CUTLINE_SENDER": settings.sender,
         "CUTLINE_URL": api.url,
-        "CUTLINE_LOGIN_URL": auth.url,
         "CUTLINE_FUNCTION_PREFIX": function_name(stack, ""),
         "CUTLINE_BASEMAP": settings.basemap,
         "CUTLINE_LOGIN_URL": auth.login_url,

@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     targets = [for_lambda(runtime, each) for each in chosen.architecture or MACHINES]
     for target in [for_here()] if chosen.here else targets:
         build(target)
-        print(check(target.folder, LAYERS))
+        sys.stdout.write(check(target.folder, LAYERS) + "\n")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ class ServiceSettings(Model):
     """Of the sign-in pages, where /oauth2/authorize and /oauth2/token are; by default the API's own"""
     source_hosts: tuple[str, ...] = ()
     """Where scenes may come from: a host, ``*.example.org``, ``s3://bucket`` or ``s3://bucket/prefix/``; ``*``: any"""
+    basemap: str = ""
+    """Address of the tiles or style that maps are drawn over"""
     limits: Limits = Limits()
 
 

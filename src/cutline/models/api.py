@@ -338,6 +338,8 @@ class ConfigView(Model):
     scope: str
     version: str
     url: str
+    basemap: str
+    """Address of the tiles or style that maps are drawn over; empty: none"""
 
 
 class Wrong(Model):

@@ -70,5 +70,6 @@ def config() -> Response[Any]:
         scope=SCOPE,
         version=__version__,
         url=settings.url,
+        basemap=settings.basemap,
     )
     return answer(HTTPStatus.OK, view)
