@@ -13,7 +13,7 @@ from cutline import errors
 from cutline.cog.assemble import Assembly, prepare
 from cutline.cog.checksum import crc64_text
 from cutline.cog.receipts import read_receipt
-from cutline.errors import CutlineError, IncompleteExport, InternalError
+from cutline.errors import Conflict, CutlineError, IncompleteExport, InternalError
 from cutline.item import cog_item
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import Segment, TileReceipt
@@ -119,4 +119,9 @@ def _finish(records: Records, record: ExportRecord, assembly: Assembly, made: As
         crc64nvme=crc64_text(assembly.crc64),
         segments_sha256=assembly.segments_sha256,
     )
-    records.move(record, record.status, earlier=(record.status,), result=result)
+    try:
+        records.move(record, record.status, earlier=(record.status,), result=result)
+    except Conflict:
+        if records.get(record.export_id).status == "CANCELLED":  # between the last look and now
+            Bucket(service().exports_bucket).remove_under(f"{files_of(record)}{record.name}.")
+        raise

@@ -37,8 +37,7 @@ def render_tiles(task: TileTask, enough_time: Callable[[], bool]) -> Progressed:
     where the export has cost what it may.
     """
     records = Records(service().table)
-    record = wanted(records, task)
-    if record is None or _has_failed(records, task):
+    if wanted(records, task) is None or _has_failed(records, task):
         return Progressed(done=True)
     workspace = S3Workspace(service().work_bucket)
     plan, renderer = _renderer(task, workspace)
@@ -50,8 +49,11 @@ def render_tiles(task: TileTask, enough_time: Callable[[], bool]) -> Progressed:
             continue
         if not enough_time():
             return Progressed(done=False)
+        record = wanted(records, task)  # somebody may have cancelled it since the last tile
+        if record is None:
+            break
         _check_cost(record, plan)
-        record = _rendered(records, record, task, tile, renderer)
+        _render(records, record, task, tile, renderer)
     return Progressed(done=True)
 
 
@@ -70,27 +72,23 @@ def _renderer(task: TileTask, workspace: S3Workspace) -> tuple[ExportPlan, Rende
     return _warm[1], _warm[2]
 
 
-def _rendered(
-    records: Records, record: ExportRecord, task: TileTask, tile: TilePlan, renderer: Renderer
-) -> ExportRecord:
-    """Render a tile and say so. Returns the record with the time that is billed by now."""
+def _render(records: Records, record: ExportRecord, task: TileTask, tile: TilePlan, renderer: Renderer) -> None:
+    """Render a tile, and say what became of it and what it took."""
     began = time.monotonic()
     try:
         receipt = renderer.render(tile)
     except CutlineError as error:
-        _bill(records, record, began)
+        records.add_billed(record, _milliseconds_since(began))
         failure = Failure(code=error.code, message=error.message, pointer=error.pointer)
         records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure))
         raise
-    milliseconds, billed = _bill(records, record, began)
+    milliseconds = _milliseconds_since(began)
+    records.add_billed(record, milliseconds)
     _note(records, task, tile, receipt, billed_ms=milliseconds)
-    return record.model_copy(update={"billed_ms": billed})
 
 
-def _bill(records: Records, record: ExportRecord, began: float) -> tuple[int, int]:
-    """Milliseconds since ``began``, and those of the attempt by now."""
-    milliseconds = round(1000 * (time.monotonic() - began))
-    return milliseconds, records.add_billed(record, milliseconds)
+def _milliseconds_since(began: float) -> int:
+    return round(1000 * (time.monotonic() - began))
 
 
 def _check_cost(record: ExportRecord, plan: ExportPlan) -> None:
