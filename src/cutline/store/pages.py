@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 from cutline.errors import InvalidRequest
 from cutline.store.items import Item, plain, typed
+
+KEY = re.compile(r"[\w#:.+-]{1,200}", re.ASCII)
 
 
 def cursor_of(last: Item | None) -> str | None:
@@ -25,6 +28,8 @@ def start_of(cursor: str | None, group: str) -> Item | None:
         return None
     try:
         pk, place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return typed({"pk": str(pk), "sk": "META", "gsi1pk": group, "gsi1sk": str(place)})
+        if not (KEY.fullmatch(pk) and KEY.fullmatch(place)):  # DynamoDB itself refuses what is no key
+            raise ValueError
+        return typed({"pk": pk, "sk": "META", "gsi1pk": group, "gsi1sk": place})
     except (ValueError, TypeError) as error:
         raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor") from error
