@@ -64,6 +64,7 @@ lock: $(READY)  ## pin requirements/*.in again
 	cd requirements && for name in runtime dev bench; do \
 	  ../$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-header \
 	    --output-file $$name.txt $$name.in || exit 1; done
+	$(BIN)/python -m layers.lock
 
 $(READY): requirements/dev.txt requirements/nodeps.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,37 @@
+"""One synthesis for all tests here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `make synth` would fill, without layers. cdk-nag has looked at it: this fails where it finds."""
+    if shutil.which("node") is None:
+        pytest.skip("the CDK runs in node, which is not here")
+    from infra.app import app
+    from infra.settings import defaults
+
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app(defaults(), folder, built=folder / "none").synth()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(synthesised: Path) -> dict[str, Any]:
+    """CloudFormation's, as JSON."""
+    read: dict[str, Any] = json.loads((synthesised / "Cutline.template.json").read_text())
+    return read
+
+
+@pytest.fixture(scope="session")
+def resources(template: dict[str, Any]) -> dict[str, Any]:
+    """By logical id."""
+    found: dict[str, Any] = template["Resources"]
+    return found

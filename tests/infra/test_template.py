@@ -1,0 +1,360 @@
+"""What matters in the synthesised template, above all for security."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from cutline.settings import ServiceSettings, service
+from tests.infra.reading import Resources, functions_of, listed, of_type, statements_of, text
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+HOUR = 3600
+
+
+@pytest.fixture(scope="session")
+def checked(template: dict[str, Any]) -> Template:
+    return Template.from_json(template)
+
+
+# The checkers ------------------------------------------------------------------------------------------------------
+
+
+def test_cdk_nag_finds_nothing_and_every_exception_has_its_reason(synthesised: Path) -> None:
+    (report,) = json.loads((synthesised / "validation-report.json").read_text())["pluginReports"]
+    assert (report["pluginName"], report["conclusion"], report["violations"]) == ("AwsSolutions", "success", [])
+    assert len(report["suppressedViolations"]) > 10
+    for accepted in report["suppressedViolations"]:
+        assert len(accepted["reason"].split()) > 4, accepted
+
+
+def test_cfn_lint_finds_nothing(synthesised: Path) -> None:
+    lint = str(Path(sys.executable).with_name("cfn-lint"))
+    # W3005: the CDK names dependencies that are enforced already.
+    options = ["--regions", "us-east-1", "eu-central-1", "--ignore-checks", "W3005"]
+    command = [lint, "--template", str(synthesised / "Cutline.template.json"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_stack_without_layers_is_not_deployed(synthesised: Path) -> None:
+    """`cdk deploy` stops at an error in the metadata."""
+    told = json.loads((synthesised / "Cutline.metadata.json").read_text())
+    errors = [each["data"] for entries in told.values() for each in entries if each["type"] == "aws:cdk:error"]
+    assert {error.split()[0] for error in errors} == {"code", "gdal", "ogr"}
+    assert all("make layers" in error for error in errors)
+
+
+# Functions and the state machine -----------------------------------------------------------------------------------
+
+
+def test_each_folder_is_a_function_of_its_name(resources: Resources) -> None:
+    functions = functions_of(resources)
+    assert set(functions) == FOLDERS
+    for folder, function in functions.items():
+        assert function["FunctionName"] == f"Cutline-{folder}"
+        assert function["Handler"] == f"functions.{folder}.handler.handler"
+        assert "".join(word.capitalize() for word in folder.split("_")) in resources
+        assert len(function["Layers"]) == 1
+        assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_each_token_is_a_function_and_each_function_has_a_state_or_a_trigger(resources: Resources) -> None:
+    (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    substitutions = dict(machine["DefinitionSubstitutions"])
+    assert substitutions.pop("table") == {"Ref": "Exports"}
+    functions = functions_of(resources)
+    arns = {folder: text({"Fn::GetAtt": [_id(folder), "Arn"]}) for folder in functions}
+    assert {token: text(arn) for token, arn in substitutions.items()} == {token: arns[token] for token in substitutions}
+    polled = {text(each["FunctionName"]) for each in of_type(resources, "AWS::Lambda::EventSourceMapping").values()}
+    asked = {text(each["Integration"]["Uri"]) for each in of_type(resources, "AWS::ApiGateway::Method").values()}
+    triggered = {folder for folder in functions if f"<{_id(folder)}>" in polled or arns[folder] in "".join(asked)}
+    assert set(substitutions) | triggered == set(functions)
+    assert triggered == {"submit", "import_aoi", "reconcile"}
+
+
+def test_no_token_is_left_in_the_definition(resources: Resources) -> None:
+    (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    definition = text(machine["DefinitionString"])
+    for token in machine["DefinitionSubstitutions"]:
+        definition = definition.replace(f"${{{token}}}", "")
+    assert "${" not in definition
+    assert json.loads(definition)["TimeoutSeconds"] == HOUR
+
+
+def test_no_more_tiles_at_once_than_their_function_has_room_for(resources: Resources) -> None:
+    (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    states = json.loads(text(machine["DefinitionString"]))["States"]
+    assert (
+        states["RenderTiles"]["MaxConcurrency"]
+        <= functions_of(resources)["render_tile"]["ReservedConcurrentExecutions"]
+    )
+
+
+def test_functions_find_their_settings_and_no_others(resources: Resources) -> None:
+    for folder, function in functions_of(resources).items():
+        environment = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
+        ours = {name.removeprefix("CUTLINE_").lower() for name in environment if name.startswith("CUTLINE_")}
+        assert ours <= set(ServiceSettings.model_fields), folder
+        assert set(ServiceSettings.model_fields) - ours <= {"state_machine"}, folder
+        assert ("state_machine" in ours) == (folder in {"submit", "reconcile"})
+        assert service(environment).source_hosts == ("*",)
+        assert service(environment).url.startswith("https://")
+
+
+def test_no_python_in_data(template: dict[str, Any]) -> None:
+    """GDAL_VRT_ENABLE_PYTHON=YES runs code found in files; nothing else of GDAL's is set from outside either."""
+    assert "VRT_ENABLE_PYTHON" not in json.dumps(template)
+    for function in functions_of(template["Resources"]).values():
+        names = set(function["Environment"]["Variables"])
+        assert not {name for name in names if name.startswith(("GDAL_", "OGR_", "CPL_", "AWS_"))}
+
+
+def _id(folder: str) -> str:
+    return "".join(word.capitalize() for word in folder.split("_"))
+
+
+# Where things are kept ---------------------------------------------------------------------------------------------
+
+
+def test_no_bucket_is_public_and_none_is_spoken_to_in_the_clear(resources: Resources) -> None:
+    buckets = of_type(resources, "AWS::S3::Bucket")
+    assert set(buckets) == {"AccessLogs", "Inbox", "Work", "Results", "Audit"}
+    policies = {
+        text(each["Bucket"]).strip("<>"): each["PolicyDocument"]["Statement"]
+        for each in of_type(resources, "AWS::S3::BucketPolicy").values()
+    }
+    for name, bucket in buckets.items():
+        assert bucket["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True, "BlockPublicPolicy": True, "IgnorePublicAcls": True, "RestrictPublicBuckets": True,
+        }  # fmt: skip
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        assert bucket["BucketEncryption"]
+        denied = [each["Condition"] for each in policies[name] if each["Effect"] == "Deny"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+        assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in denied
+        allowed = [each["Principal"] for each in policies[name] if each["Effect"] == "Allow"]
+        assert all(set(principal) == {"Service"} for principal in allowed)
+        assert resources[name]["DeletionPolicy"] == "Retain"
+
+
+def test_what_is_made_on_the_way_goes_and_what_is_archived_stays(resources: Resources) -> None:
+    buckets = of_type(resources, "AWS::S3::Bucket")
+    rules = {name: bucket["LifecycleConfiguration"]["Rules"] for name, bucket in buckets.items()}
+    assert {"ExpirationInDays": 7, "Status": "Enabled"} in rules["Work"]
+    for name in ("Inbox", "Work", "Results", "Audit"):
+        aborted = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}, "Status": "Enabled"}
+        assert aborted in rules[name]
+    assert not any("ExpirationInDays" in rule for name in ("Inbox", "Results", "Audit") for rule in rules[name])
+    assert buckets["Audit"]["ObjectLockEnabled"] is True
+    lock = buckets["Audit"]["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert lock == {"Mode": "GOVERNANCE", "Days": 365}
+    assert buckets["Inbox"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "BypassGovernanceRetention" not in json.dumps(resources)
+
+
+def test_the_table_is_what_the_store_expects(checked: Template) -> None:
+    def key(partition: str, sort: str) -> list[dict[str, str]]:
+        return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+    checked.has_resource_properties(
+        "AWS::DynamoDB::Table",
+        {
+            "KeySchema": key("pk", "sk"),
+            "GlobalSecondaryIndexes": [
+                Match.object_like({"IndexName": name, "KeySchema": key(f"{name}pk", f"{name}sk")})
+                for name in ("gsi1", "gsi2")
+            ],
+            "BillingMode": "PAY_PER_REQUEST",
+            "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "SSESpecification": {"SSEEnabled": True},
+            "DeletionProtectionEnabled": True,
+        },
+    )
+
+
+# Who may ask -------------------------------------------------------------------------------------------------------
+
+
+def test_every_route_wants_a_token_with_our_scope_but_for_the_description(resources: Resources) -> None:
+    methods = of_type(resources, "AWS::ApiGateway::Method").values()
+    public = {_part(resources, each) for each in methods if each["AuthorizationType"] == "NONE"}
+    assert public == {"health", "config", "openapi.json", "docs"}
+    guarded = [each for each in methods if each["AuthorizationType"] != "NONE"]
+    assert {_part(resources, each) for each in guarded} == {"{proxy+}"}
+    for method in guarded:
+        assert method["AuthorizationType"] == "COGNITO_USER_POOLS"
+        assert method["AuthorizationScopes"] == ["cutline/exports"]
+        assert not method.get("ApiKeyRequired")
+
+
+def _part(resources: Resources, method: dict[str, Any]) -> str:
+    path: str = resources[method["ResourceId"]["Ref"]]["Properties"]["PathPart"]
+    return path
+
+
+def test_the_api_is_throttled_traced_and_logged_without_bodies(checked: Template) -> None:
+    checked.has_resource_properties(
+        "AWS::ApiGateway::Stage",
+        {
+            "TracingEnabled": True,
+            "AccessLogSetting": Match.any_value(),
+            "MethodSettings": [
+                Match.object_like({"DataTraceEnabled": False, "ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100})
+            ],
+        },
+    )
+    checked.resource_count_is("AWS::ApiGateway::UsagePlan", 1)
+
+
+def test_what_the_gateway_refuses_by_itself_is_a_problem_too(resources: Resources) -> None:
+    for answer in of_type(resources, "AWS::ApiGateway::GatewayResponse").values():
+        written = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"why"')
+        problem = json.loads(written)
+        assert str(problem["status"]) == answer["StatusCode"]
+        assert set(problem) == {"type", "title", "status", "code", "detail"}
+        content_type = answer["ResponseParameters"]["gatewayresponse.header.Content-Type"]
+        assert content_type == "'application/problem+json'"
+
+
+def test_people_prove_themselves_by_a_code_and_machines_by_a_secret(resources: Resources) -> None:
+    clients = of_type(resources, "AWS::Cognito::UserPoolClient")
+    people, machines = clients["Console"], clients["Machines"]
+    assert (people["AllowedOAuthFlows"], people["GenerateSecret"]) == (["code"], False)
+    assert (machines["AllowedOAuthFlows"], machines["GenerateSecret"]) == (["client_credentials"], True)
+    for client in (people, machines):
+        assert not [flow for flow in client.get("ExplicitAuthFlows", ()) if "PASSWORD" in flow or "SRP" in flow]
+        assert client["PreventUserExistenceErrors"] == "ENABLED"
+    (pool,) = of_type(resources, "AWS::Cognito::UserPool").values()
+    policy = pool["Policies"]["PasswordPolicy"]
+    assert policy["MinimumLength"] >= 12
+    assert all(policy[f"Require{kind}"] for kind in ("Lowercase", "Uppercase", "Numbers", "Symbols"))
+    assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    (group,) = of_type(resources, "AWS::Cognito::UserPoolGroup").values()
+    assert group["GroupName"] == "admin"
+
+
+# Roles -------------------------------------------------------------------------------------------------------------
+
+WITHOUT_RESOURCES = {
+    "xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+    "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+}  # fmt: skip
+"""Actions that accept no other resource than *"""
+
+
+def test_everything_is_allowed_only_to_actions_that_know_no_resources(resources: Resources) -> None:
+    for name in of_type(resources, "AWS::IAM::Role"):
+        for statement in statements_of(resources, name):
+            actions = set(listed(statement["Action"]))
+            assert not any(action == "*" or action.endswith(":*") for action in actions), name
+            if "*" in listed(statement["Resource"]):
+                assert actions <= WITHOUT_RESOURCES, name
+
+
+def test_the_machine_may_invoke_its_steps_and_nothing_else(resources: Resources) -> None:
+    (machine,) = of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    (role,) = [name for name in of_type(resources, "AWS::IAM::Role") if f"<{name}." in text(machine["RoleArn"])]
+    invoked = {
+        text(resource)
+        for statement in statements_of(resources, role)
+        if "lambda:InvokeFunction" in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    steps = {text(arn) for token, arn in machine["DefinitionSubstitutions"].items() if token != "table"}
+    assert invoked == steps
+
+
+def test_each_function_has_a_role_of_its_own(resources: Resources) -> None:
+    roles = [text(each["Role"]) for each in functions_of(resources).values()]
+    assert len(set(roles)) == len(roles)
+
+
+def test_who_reads_files_of_strangers_sees_the_inbox_alone(resources: Resources) -> None:
+    role = text(functions_of(resources)["import_aoi"]["Role"]).strip("<>").split(".")[0]
+    may = {
+        (action, text(resource))
+        for statement in statements_of(resources, role)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if not action.startswith(("xray:", "logs:"))
+    }
+    assert {resource for _, resource in may} == {
+        "<Exports.Arn>", "<Inbox.Arn>", "<Inbox.Arn>/*", "<Inbox.Arn>/*/aois/*",
+        "<ReadyQueue.Arn>", "<UploadsQueue.Arn>",
+    }  # fmt: skip
+    assert {resource for action, resource in may if action == "s3:PutObject"} == {"<Inbox.Arn>/*/aois/*"}
+    (table,) = [each for each in statements_of(resources, role) if "dynamodb:PutItem" in listed(each["Action"])]
+    assert table["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["UPLOAD#*"]}
+
+
+# Events and their keepers ------------------------------------------------------------------------------------------
+
+
+def test_queues_wait_for_their_function_and_keep_what_nobody_handles(resources: Resources) -> None:
+    queues, functions = of_type(resources, "AWS::SQS::Queue"), functions_of(resources)
+    timeouts = {f"<{_id(folder)}>": function["Timeout"] for folder, function in functions.items()}
+    polls = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    assert len(polls) == 3
+    for poll in polls:
+        queue = queues[text(poll["EventSourceArn"]).strip("<>").split(".")[0]]
+        assert queue["VisibilityTimeout"] >= 6 * timeouts[text(poll["FunctionName"])]
+        assert text(queue["RedrivePolicy"]["deadLetterTargetArn"]).endswith("DeadLetters.Arn>")
+        assert poll["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+
+
+def test_the_end_of_every_execution_is_told(checked: Template) -> None:
+    checked.has_resource_properties(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {
+                "source": ["aws.states"],
+                "detail-type": ["Step Functions Execution Status Change"],
+                "detail": {
+                    "stateMachineArn": [{"Ref": "Machine"}],
+                    "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"],
+                },
+            },
+            "Targets": [Match.object_like({"DeadLetterConfig": Match.any_value()})],
+        },
+    )
+
+
+def test_somebody_is_told_when_something_breaks(resources: Resources) -> None:
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert all(each["AlarmActions"] for each in alarms.values())
+    watched = {(each.get("Namespace"), each.get("MetricName")) for each in alarms.values()}
+    assert watched >= {
+        ("AWS/States", "ExecutionsFailed"),
+        ("AWS/States", "ExecutionsTimedOut"),
+        ("AWS/States", "ExecutionTime"),
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/ApiGateway", "5XXError"),
+    }
+    dead = {
+        text(dimension["Value"])
+        for each in alarms.values()
+        for dimension in each.get("Dimensions", ())
+        if dimension["Name"] == "QueueName"
+    }
+    assert dead == {f"<{name}DeadLetters.QueueName>" for name in ("Uploads", "Ends", "Ready")}
+    of_type(resources, "AWS::CloudWatch::Dashboard")
+
+
+def test_logs_are_not_kept_for_ever(resources: Resources) -> None:
+    groups = of_type(resources, "AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    names = {text(group["LogGroupName"]) for group in groups.values() if "LogGroupName" in group}
+    assert names >= {f"/aws/lambda/Cutline-{folder}" for folder in FOLDERS}
