@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +133,27 @@ def test_the_exit_code_says_how_it_ended(website: Website, status: str, code: in
     assert ran.code == code
     assert status in ran.out
     assert ("source-unavailable: tile (0, 1): [red] did not answer" in ran.out) == (status == "ERROR")
+
+
+def _press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_while_waiting(website: Website) -> None:
+    website.views = [view("RENDERING")]
+    website.troubles = [Trouble(f"/exports/{ID}", status=503, but_first=_press_ctrl_c)]
+    ran = cutline("submit", "--scene", SCENE, "--wait")
+    assert ran.code == 130
+    assert ran.err.splitlines()[-1] == f"stopped waiting; the export goes on: cutline wait {ID}"
+
+
+def test_ctrl_c_while_downloading(website: Website, home: Path) -> None:
+    website.finished(CONTENT)
+    website.troubles = [Trouble("/files/", status=503, but_first=_press_ctrl_c)]
+    ran = cutline("download", ID, "--out", "my field.tif")
+    assert ran.code == 130
+    assert ran.err.splitlines()[-1] == f"stopped; to go on: cutline download {ID} --out 'my field.tif'"
+    assert cutline("download", ID, "--out", "my field.tif").code == 0
 
 
 def test_what_failed_is_not_downloaded(website: Website, home: Path) -> None:

@@ -86,6 +86,19 @@ def test_it_is_read_as_its_owner_says(inbox: ServiceSettings) -> None:
     assert "--" not in refused.findings[-1].message, "the words of the command line mean nothing here"
 
 
+def test_what_never_comes_is_forgotten(aws: ServiceSettings) -> None:
+    came, awaited = (begin_upload(ANNA, "a.geojson", Reading(), None)[0] for _ in range(2))
+    told(put(came.key, SQUARE))
+
+    def ends(record: UploadRecord) -> int | None:
+        key = {"pk": {"S": f"UPLOAD#{record.upload_id}"}, "sk": {"S": "META"}}
+        ttl = client("dynamodb").get_item(TableName=aws.table, Key=key)["Item"].get("ttl")
+        return int(ttl["N"]) if ttl else None
+
+    assert ends(came) is None
+    assert ends(awaited) == int(awaited.created_at.timestamp()) + 7 * 86_400
+
+
 def test_the_same_event_again_changes_nothing(inbox: ServiceSettings) -> None:
     record, _ = begin_upload(ANNA, "a.geojson", Reading(), None)
     event = put(record.key, SQUARE)

@@ -85,9 +85,9 @@ def _pointer(place: Sequence[int | str], said: Any) -> str | None:
     """A JSON pointer to what pydantic names by ``place``, where names of types stand between."""
     pointer, here = "", said
     for step in place:
-        if (isinstance(here, dict) and step in here) or (isinstance(here, list | tuple) and isinstance(step, int)):
+        try:
             here = here[step]
-        else:
+        except (KeyError, TypeError):  # the name of a type, among several that the value may have
             continue
         pointer += f"/{step}"
     return pointer or None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -195,17 +196,13 @@ def audit(url: str | None, export_id: str, as_json: bool) -> None:
 
 def _wait(api: Api, export_id: str, every: float) -> Any:
     """The export at its end."""
-    try:
-        with show.waiting(err) as report:
-            while True:
-                view = api.get(_path(export_id))
-                report(view)
-                if view["status"] in ENDED:
-                    return view
-                api.pause(every)
-    except KeyboardInterrupt:
-        err.print(f"stopped waiting; the export goes on: cutline wait {export_id}")
-        sys.exit(INTERRUPTED)
+    with _stopped(f"stopped waiting; the export goes on: cutline wait {export_id}"), show.waiting(err) as report:
+        while True:
+            view = api.get(_path(export_id))
+            report(view)
+            if view["status"] in ENDED:
+                return view
+            api.pause(every)
 
 
 def _finish(api: Api, view: Any, target: Path | None, *, as_json: bool, waited: bool) -> None:
@@ -221,8 +218,19 @@ def _finish(api: Api, view: Any, target: Path | None, *, as_json: bool, waited: 
 
 
 def _download(api: Api, export_id: str, target: Path, *, quiet: bool) -> Expected:
-    with nullcontext(_nothing) if quiet else show.downloading(err) as report:
+    words = f"stopped; to go on: cutline download {export_id} --out {shlex.quote(str(target))}"
+    with _stopped(words), nullcontext(_nothing) if quiet else show.downloading(err) as report:
         return download(api, export_id, target, report)
+
+
+@contextmanager
+def _stopped(words: str) -> Iterator[None]:
+    """At a Ctrl-C, these words."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(escape(words))
+        sys.exit(INTERRUPTED)
 
 
 def _nothing(there: int, nbytes: int) -> None:

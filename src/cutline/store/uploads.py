@@ -18,6 +18,7 @@ from cutline.store.items import Item, item_of, model_of, typed
 from cutline.store.pages import cursor_of, start_of
 
 META = "META"
+WAITING_DAYS = 7
 REFUSED = "ConditionalCheckFailedException"
 
 
@@ -28,8 +29,9 @@ class Uploads:
         self.table, self._db = table, client("dynamodb")
 
     def create(self, record: UploadRecord) -> None:
-        """Raises Conflict where the id is taken."""
-        self._put(record, "attribute_not_exists(pk)", {}, f"upload {record.upload_id} exists already")
+        """Raises Conflict where the id is taken. A file that never comes is forgotten after some days."""
+        forgotten = int(record.created_at.timestamp()) + WAITING_DAYS * 86_400
+        self._put(record, "attribute_not_exists(pk)", {}, f"upload {record.upload_id} exists already", ttl=forgotten)
 
     def get(self, upload_id: str) -> UploadRecord:
         """Raises NotFound."""
@@ -82,14 +84,14 @@ class Uploads:
         )
         return [model_of(UploadRecord, item) for item in answer["Items"]], cursor_of(answer.get("LastEvaluatedKey"))
 
-    def _put(self, record: UploadRecord, condition: str, values: dict[str, Any], refused: str) -> None:
+    def _put(self, record: UploadRecord, condition: str, values: dict[str, Any], refused: str, **more: Any) -> None:
         created = record.model_dump(mode="json")["created_at"]
         keys = {"pk": f"UPLOAD#{record.upload_id}", "sk": META}
         index = {"gsi1pk": _group(record.owner), "gsi1sk": f"{created}#{record.upload_id}"}
         try:
             self._db.put_item(
                 TableName=self.table,
-                Item=item_of(record, **keys, **index),
+                Item=item_of(record, **keys, **index) | typed(more),
                 ConditionExpression=condition,
                 **({"ExpressionAttributeValues": typed(values)} if values else {}),
             )
