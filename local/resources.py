@@ -42,6 +42,7 @@ class Resources:
         self._make_queues()
         self._make_buckets()
         self._make_pools()
+        self._make_sender()
         self._make_state_machine()
         self._make_rules()
 
@@ -125,6 +126,10 @@ class Resources:
             for group in self.digest.groups:
                 cognito.create_group(GroupName=group, UserPoolId=pool["Id"])
             self.values |= {id_: pool["Id"], f"{id_}.Arn": pool["Arn"]}
+
+    def _make_sender(self) -> None:
+        """SES refuses senders that are not verified."""
+        self._cloud.client("sesv2").create_email_identity(EmailIdentity=self.setting("CUTLINE_SENDER"))
 
     def _make_state_machine(self) -> None:
         # Known before it is made: functions are told its ARN, and its definition names what functions are told.

@@ -213,3 +213,40 @@ def test_what_a_late_lambda_left_behind_is_removed(aws: ServiceSettings) -> None
     age(aws, record, 20)
     sweep()
     assert (uploads(aws.exports_bucket), keys(aws.exports_bucket)) == ([], ["anna/e1/request.json"])
+
+
+def test_the_sweep_goes_on_behind_what_it_cannot_settle(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    age(aws, make_export("e1"), 20)
+    age(aws, make_export("e2"), 15)
+    broken = {"S": "not an attempt"}
+    client("dynamodb").update_item(
+        TableName=aws.table,
+        Key={"pk": {"S": "EXPORT#e1"}, "sk": {"S": "DELIVERY#link-1"}},
+        UpdateExpression="SET attempt = :broken",
+        ExpressionAttributeValues={":broken": broken},
+    )
+    with pytest.raises(ExceptionGroup):
+        sweep()
+    assert [Records(aws.table).get(name).status for name in ("e1", "e2")] == ["ERROR", "ERROR"]
+    assert used(aws) == (0, 0)
+
+
+def test_an_end_that_is_told_while_the_next_attempt_begins(
+    aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the record and changing it, somebody else ends it and a person tries again."""
+    first, get = rendering(aws), Records.get
+    raced: list[bool] = []
+
+    def get_and_race(records: Records, export_id: str) -> ExportRecord:
+        found = get(records, export_id)
+        if not raced:
+            raced.append(True)
+            ending.retry(records.move(first, "ERROR"), "anna")
+        return found
+
+    monkeypatch.setattr(Records, "get", get_and_race)
+    tell(detail(first, "FAILED"))
+    known = Records(aws.table).get("e1")
+    assert (known.attempt, known.status) == (2, "SUBMITTED")
+    assert used(aws) == (1, 0)

@@ -104,7 +104,8 @@ def _told(run: StateRun) -> Iterator[tuple[dt.datetime, str, dict[str, Any]]]:
         how = "failed and was tried again" if failure.again else "failed"
         yield failure.at, f"{run.state} {how}", {"error": failure.error.model_dump(exclude_none=True)}
     if run.left_at:
-        how = {"done": "was done", "failed": "gave up", "stopped": "was stopped"}.get(run.outcome, "ended")
+        gave_up = "gave up" if run.failures else "was reached"  # as Failed is
+        how = {"done": "was done", "failed": gave_up, "stopped": "was stopped"}.get(run.outcome, "ended")
         yield run.left_at, f"{run.state} {how}", {"seconds": run.seconds}
 
 

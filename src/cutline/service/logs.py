@@ -16,7 +16,9 @@ from cutline.models.record import ExportRecord, now
 from cutline.settings import service
 from cutline.store.log_groups import Written, written
 
-FUNCTIONS = ("submit", "plan", "render_tile", "assemble", "deliver", "notify", "reconcile")
+STEPS = ("plan", "render_tile", "assemble", "deliver", "notify", "reconcile")
+FUNCTIONS = (*STEPS, "submit")
+"""submit is shown only by itself: it logs every look that somebody takes at the export"""
 LATER = dt.timedelta(minutes=20)
 """After an export's end: a Lambda goes on for up to 15 minutes, and an event may be late"""
 DETAILS = ("code", "tile", "tiles", "scene", "delivery_id", "request")
@@ -24,14 +26,15 @@ DETAILS = ("code", "tile", "tiles", "scene", "delivery_id", "request")
 
 
 def logs_of(record: ExportRecord, *, function: str | None = None, limit: int = 100, cursor: str | None = None) -> Logs:
-    """A page of ``limit`` lines, of all functions or of one. Raises InvalidRequest for a function or a cursor that is
-    none of ours."""
+    """A page of ``limit`` lines, of all steps or of one function. Raises InvalidRequest for a function or a cursor that
+    is none of ours."""
     if function not in (None, *FUNCTIONS):
-        raise InvalidRequest(f"there is no function {function}; there are {', '.join(FUNCTIONS)}", pointer="/function")
+        known = ", ".join(FUNCTIONS)
+        raise InvalidRequest(f"there is no function {function}; there are {known}", pointer="/function")
     since, seen = _from_cursor(cursor) if cursor else (_milliseconds(record.created_at), ())
     until = _milliseconds(record.updated_at + LATER if record.ended else now())
     everything = heapq.merge(
-        *(_lines(record, name, since, until) for name in (FUNCTIONS if function is None else (function,))),
+        *(_lines(record, name, since, until) for name in (STEPS if function is None else (function,))),
         key=itemgetter(0),
     )
     page = list(itertools.islice(((found, line) for found, line in everything if found.id not in seen), limit + 1))

@@ -32,6 +32,8 @@ def notify(task: ExportTask) -> None:
     record = records.get(task.export_id)
     if not record.notify or record.attempt != task.attempt or record.status not in ("SUCCESS", "ERROR"):
         return
+    if not settings.sender:  # a deployment without mail
+        return
     address = mail.address_of(settings.user_pool, record.owner)
     if address is None or not records.mark_notified(record):
         return

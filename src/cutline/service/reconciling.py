@@ -25,9 +25,9 @@ from cutline.store.records import Records, failure_of
 EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 OVERDUE = dt.timedelta(minutes=10)
 """An export whose record has not changed for so long is looked after"""
-LINGERING = dt.timedelta(minutes=16), dt.timedelta(minutes=76)
+LINGERING = dt.timedelta(minutes=16), dt.timedelta(minutes=40)
 """How long after an export's end the sweep comes by again: a Lambda goes on for up to 15 minutes after its execution
-was stopped, and may leave an upload behind"""
+was stopped, and may leave an upload behind. Wide enough that no sweep passes over it"""
 
 _AGAIN = "retry goes on from the finished tiles"
 _CAUSES = {
@@ -54,9 +54,7 @@ def reconcile(execution: Mapping[str, Any]) -> None:
     if record.attempt == task.attempt:
         record = _ended(record, _cause(execution))
     else:
-        record = record.model_copy(
-            update={"attempt": task.attempt, "status": "ERROR", "error": None}
-        )  # else there were no other
+        record = _past(record.model_copy(update={"attempt": task.attempt}))
     settling.release(record)
     _note_end(record, execution)
     archive(task, execution)
@@ -67,17 +65,28 @@ def reconcile(execution: Mapping[str, Any]) -> None:
 def sweep() -> None:
     """Look after exports of which no event came: stuck ones, whose execution has ended, is gone or never began, and
     those that ended a while ago, for what was left behind since."""
-    settings = service()
-    records, executions, at = Records(settings.table), Executions(settings.state_machine), now()
-    for status in RUNNING:
-        for record in records.with_status(status, EVER, at - OVERDUE):
-            _look_after(record, executions)
-    for status in ENDED:
-        for record in records.with_status(status, at - LINGERING[1], at - LINGERING[0]):
-            _look_after(record, executions)
+    records, at, failures = Records(service().table), now(), []
+    times = {**dict.fromkeys(RUNNING, (EVER, OVERDUE)), **dict.fromkeys(ENDED, (at - LINGERING[1], LINGERING[0]))}
+    for status, (since, quiet) in times.items():
+        for record in records.with_status(status, since, at - quiet):
+            try:
+                _look_after(record)
+            except Exception as error:  # whatever it is, the others are looked after too
+                logger.exception("an export is not looked after", extra={"export_id": record.export_id})
+                failures.append(error)
+    if failures:
+        raise ExceptionGroup("not looked after", failures)
 
 
-def _look_after(record: ExportRecord, executions: Executions) -> None:
+def _look_after(indexed: ExportRecord) -> None:
+    """``indexed``: as an index has it, which lags."""
+    executions = Executions(service().state_machine)
+    try:
+        record = Records(service().table).get(indexed.export_id)
+    except NotFound:
+        return
+    if (record.attempt, record.status) != (indexed.attempt, indexed.status):
+        return
     execution = executions.describe(executions.arn(record))
     if execution is None:
         settling.settle(_ended(record, _CAUSES["MISSING"]))
@@ -87,14 +96,20 @@ def _look_after(record: ExportRecord, executions: Executions) -> None:
 
 
 def _ended(record: ExportRecord, cause: Failure) -> ExportRecord:
-    """The record, as an ERROR where it still says that the export runs."""
+    """The record of its attempt, as an ERROR where it still says that the export runs."""
     if record.ended:
         return record
     records = Records(service().table)
     try:
         return records.move(record, "ERROR", error=cause)
-    except Conflict:  # somebody else ended it at this very moment
-        return records.get(record.export_id)
+    except Conflict:  # somebody else ended it at this very moment, and may have begun the next
+        known = records.get(record.export_id)
+        return known if known.attempt == record.attempt else _past(record)
+
+
+def _past(record: ExportRecord) -> ExportRecord:
+    """The record of an attempt after which there is another: it came to nothing."""
+    return record.model_copy(update={"status": "ERROR", "error": None})
 
 
 def _note_end(record: ExportRecord, execution: Mapping[str, Any]) -> None:
