@@ -7,7 +7,8 @@ edge, each with an apex of its own, and so on until one block holds all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from cutline.grid import Tiling, level_shapes
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import Percentiles
 from cutline.store.workspace import Workspace
+
+_FETCHED_AT_ONCE = 32
 
 Apexes = dict[tuple[int, int], str]
 """(row, col) of a tile that holds data -> the name of its apex in the workspace"""
@@ -71,7 +74,7 @@ class CoarserLevels:
                     yield PlacedSegment(row, col, tiling.edge >> (segment.level - first_level), segment)
             below, apexes = tiling, grown
         for top in apexes.values():  # one, or none where nothing has data
-            self.percentiles = percentiles(self._apex(top), self._plan.cog)
+            self.percentiles = percentiles(self._apex(top, self._workspace.get(top)), self._plan.cog)
 
     def _gathered(self, tiling: Tiling, row: int, col: int, below: Tiling, apexes: Apexes) -> Raster | None:
         """The pixels of one tile, from the apexes that it covers; None where there is none of those."""
@@ -88,16 +91,22 @@ class CoarserLevels:
         shape = tiling.tile_shape(row, col)
         values = np.full((len(self._plan.cog.bands), *shape), empty_value(self._plan.cog))
         valid = np.zeros(shape, np.bool_)
-        for place_row, place_col, name in covered:
-            apex = self._apex(name)
+        for (place_row, place_col, _), apex in zip(covered, self._read([name for *_, name in covered]), strict=True):
             rows, cols = apex.valid.shape
             top, left = place_row * edge, place_col * edge
             values[:, top : top + rows, left : left + cols] = apex.values
             valid[top : top + rows, left : left + cols] = apex.valid
         return Raster(values, valid)
 
-    def _apex(self, name: str) -> Raster:
-        content = self._workspace.get(name)
+    def _read(self, names: Sequence[str]) -> Iterator[Raster]:
+        """The apexes of these names, several fetched at once: each is small, and may be far away."""
+        with ThreadPoolExecutor(_FETCHED_AT_ONCE) as threads:
+            for start in range(0, len(names), _FETCHED_AT_ONCE):
+                some = names[start : start + _FETCHED_AT_ONCE]
+                for name, content in zip(some, threads.map(self._workspace.get, some), strict=True):
+                    yield self._apex(name, content)
+
+    def _apex(self, name: str, content: bytes | None) -> Raster:
         if content is None:
             raise IncompleteExport(f"{self._workspace.where(name)} is gone; run the export again")
         try:

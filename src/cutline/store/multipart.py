@@ -7,6 +7,7 @@ know beforehand.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -26,7 +27,7 @@ from cutline.store.faults import translated
 RUNS = "segments/runs/"
 """Where runs of segments are, until the file is made of them; the bucket's lifecycle removes what a dead run left"""
 
-_THREADS = 16
+_THREADS = 32
 _SENT_AT_ONCE = 256 << 20
 """Bytes of parts in memory"""
 _CONTENT = "content-sha256"
@@ -77,7 +78,7 @@ def join(joined: Joined, bucket: str, key: str, may_complete: Callable[[], None]
         if parts is None:
             with _in_runs(joined, max_parts) as fewer:
                 return join(fewer, bucket, key, may_complete)
-        return _Upload(joined, bucket, key).made(parts, may_complete)
+        return _Upload(joined, parts, bucket, key).made(may_complete)
 
 
 @contextmanager
@@ -101,11 +102,14 @@ def _in_runs(joined: Joined, max_parts: int) -> Iterator[Joined]:
 class _Upload:
     """One multipart upload, from its beginning to its completion or end."""
 
-    def __init__(self, joined: Joined, bucket: str, key: str) -> None:
-        self._joined, self._at = joined, {"Bucket": bucket, "Key": key}
+    def __init__(self, joined: Joined, parts: Sequence[Part], bucket: str, key: str) -> None:
+        self._joined, self._parts, self._at = joined, parts, {"Bucket": bucket, "Key": key}
         self._s3 = client("s3")
+        most_sent = max((part.nbytes for part in parts if not part.copied), default=1)
+        self._room = threading.Semaphore(max(1, _SENT_AT_ONCE // most_sent))
+        """For parts that go through our memory"""
 
-    def made(self, parts: Sequence[Part], may_complete: Callable[[], None]) -> str:
+    def made(self, may_complete: Callable[[], None]) -> str:
         joined = self._joined
         begun = self._s3.create_multipart_upload(
             **self._at,
@@ -116,7 +120,7 @@ class _Upload:
         )
         self._at = {**self._at, "UploadId": begun["UploadId"]}
         try:
-            done = self._all(parts)
+            done = self._all()
             may_complete()
             answer = self._s3.complete_multipart_upload(
                 **self._at,
@@ -131,11 +135,10 @@ class _Upload:
             raise
         return str(answer["ETag"])
 
-    def _all(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
+    def _all(self) -> list[dict[str, Any]]:
         """All parts, several at once; the first that fails ends it."""
-        most_sent = max((part.nbytes for part in parts if not part.copied), default=1)
-        with ThreadPoolExecutor(max(1, min(_THREADS, _SENT_AT_ONCE // most_sent))) as threads:
-            begun = [threads.submit(self._part, number, part) for number, part in enumerate(parts, 1)]
+        with ThreadPoolExecutor(_THREADS) as threads:
+            begun = [threads.submit(self._part, number, part) for number, part in enumerate(self._parts, 1)]
             try:
                 for future in as_completed(begun):
                     future.result()
@@ -148,10 +151,11 @@ class _Upload:
         if part.copied:
             answer = self._copied(number, part.pieces[0])["CopyPartResult"]
         else:
-            content = b"".join(map(self._fetched, part.pieces))
-            answer = self._s3.upload_part(
-                **self._at, PartNumber=number, Body=content, ChecksumCRC64NVME=crc64_text(crc64(content))
-            )
+            with self._room:
+                content = b"".join(map(self._fetched, part.pieces))
+                answer = self._s3.upload_part(
+                    **self._at, PartNumber=number, Body=content, ChecksumCRC64NVME=crc64_text(crc64(content))
+                )
         return {"PartNumber": number, "ETag": answer["ETag"]}
 
     def _copied(self, number: int, piece: Piece) -> dict[str, Any]:
