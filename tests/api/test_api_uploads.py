@@ -11,9 +11,10 @@ import requests
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
+from cutline.store.uploads import Uploads
 from functions.import_aoi import handler as importer
 from functions.submit import handler as submitter
-from tests.support.api import ADMIN, BEN, SQUARE, Call
+from tests.support.api import ADMIN, ANNA, BEN, SQUARE, Call
 from tests.support.inbox import created, deliver
 
 PRESET = {"source": {"scenes": ["s3://scenes/a.tif"]}, "process": "ndvi", "output": {"resolution": 10}}
@@ -168,6 +169,24 @@ def test_a_preset_that_has_gone_is_told_of(api: Call, aws: ServiceSettings) -> N
     assert view["export_id"] is None
     assert view["error"]["code"] == "not-found"
     assert "PUT /presets/weekly" in view["error"]["message"]
+
+
+def test_a_record_without_its_file_is_not_exported(api: Call, aws: ServiceSettings) -> None:
+    """What reads strangers' files can write records, but put no files where their owners do."""
+    for who in (ANNA, BEN):
+        api("PUT", "/presets/weekly", body=PRESET, who=who)
+    mine, forged, gone = (upload(api, SQUARE, preset="weekly") for _ in range(3))
+    ready()
+    uploads = Uploads(aws.table)
+    of_ben = uploads.get(forged).model_copy(update={"owner": BEN})
+    uploads.settle(uploads.get(forged), of_ben)
+    client("s3").delete_object(Bucket=aws.inbox_bucket, Key=uploads.get(gone).key)
+    assert deliver(submitter.handler, *({"upload_id": each} for each in (mine, forged, gone))) == []
+    assert uploads.get(mine).export_id
+    for each in (forged, gone):
+        record = uploads.get(each)
+        assert record.export_id is None
+        assert record.error and record.error.code == "not-found"
 
 
 def test_a_full_quota_is_waited_for(api: Call, aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:

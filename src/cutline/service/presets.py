@@ -17,6 +17,7 @@ from cutline.service.sources import checked
 from cutline.service.submitting import submit
 from cutline.service.uploads import safe_name
 from cutline.settings import service
+from cutline.store.inbox import Inbox
 from cutline.store.uploads import Presets, Uploads
 
 MAX_BODY = 200_000
@@ -94,6 +95,7 @@ def export_upload(upload_id: str) -> UploadRecord:
         return record
     caller = Caller(sub=record.owner, username=record.owner, scope=frozenset({SCOPE}))
     try:
+        _check_origin(record)
         preset = body_of(Presets(settings.table).get(record.owner, record.preset))
         name = preset.name or PurePosixPath(safe_name(record.filename)).stem
         body = preset.model_copy(update={"aoi_href": record.aoi_href, "name": name})
@@ -105,6 +107,14 @@ def export_upload(upload_id: str) -> UploadRecord:
         raise
     uploads.exported(record, export_id=made.export_id)
     return uploads.get(upload_id)
+
+
+def _check_origin(record: UploadRecord) -> None:
+    """Raise NotFound where there is no such file of the owner: who opens strangers' files has written the record, but
+    could not put a file there."""
+    own = (f"{record.owner}/uploads/{record.upload_id}/", f"inbox/{record.owner}/{record.preset}/")
+    if not record.key.startswith(own) or Inbox(service().inbox_bucket).size(record.key) is None:
+        raise NotFound("the file that was sent is not there any more; send it again")
 
 
 def _once(record: UploadRecord) -> str:
