@@ -10,6 +10,7 @@ from cutline.service.starting import start
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.executions import Executions
+from cutline.store.items import typed
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 from tests.support.exports import keys, make_cog, make_export, make_state_machine, put, uploads
@@ -108,14 +109,16 @@ def test_finished_deliveries_are_kept_with_a_finished_cog(aws: ServiceSettings, 
 
 def test_deleting_leaves_nothing_but_the_archive(aws: ServiceSettings, machine: str) -> None:
     records = Records(aws.table)
-    record = make_cog(aws, make_export(status="SUCCESS", idempotency=("IDEM#anna#1",)))
-    client("dynamodb").put_item(TableName=aws.table, Item={"pk": {"S": "IDEM#anna#1"}, "sk": {"S": "META"}})
+    record = make_cog(aws, make_export(status="SUCCESS", idempotency=("IDEM#anna#1", "IDEM#anna#2")))
+    for number, export_id in (("1", "e1"), ("2", "e9")):
+        claim = {"pk": f"IDEM#anna#{number}", "sk": "META", "export_id": export_id}
+        client("dynamodb").put_item(TableName=aws.table, Item=typed(claim))
     put(aws.work_bucket, "exports/e1/1/plan.json", b"{}")
     ending.delete(record, "anna")
     with pytest.raises(NotFound):
         records.get("e1")
     kept = [item["pk"]["S"] for item in client("dynamodb").scan(TableName=aws.table)["Items"]]
-    assert kept == ["QUOTA#anna"]
+    assert sorted(kept) == ["IDEM#anna#2", "QUOTA#anna"], "and what leads to another export by now"
     assert (running(aws), keys(aws.exports_bucket), keys(aws.work_bucket)) == (0, [], [])
     assert keys(aws.audit_bucket) == ["e1/events.json"]
 

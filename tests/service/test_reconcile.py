@@ -153,6 +153,7 @@ def test_a_deleted_export_stays_deleted(aws: ServiceSettings) -> None:
     ending.delete(Records(aws.table).move(record, "ERROR"), "anna")
     tell(detail(record, "FAILED"))
     assert keys(aws.exports_bucket) == []
+    assert sorted(keys(aws.audit_bucket)) == ["e1/1.json", "e1/events.json"]
 
 
 def test_one_bad_event_does_not_keep_the_others(aws: ServiceSettings) -> None:

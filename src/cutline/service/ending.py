@@ -65,8 +65,7 @@ def delete(record: ExportRecord, by: str) -> None:
     exports.abort_uploads(settling.files_of(record))
     exports.remove_under(settling.files_of(record))
     Bucket(settings.work_bucket).remove_under(settling.plans_of(record))
-    for key in record.idempotency:
-        records.forget_request(key)
+    records.forget_request(record)
     records.delete(record.export_id)
 
 

@@ -50,6 +50,7 @@ def reconcile(execution: Mapping[str, Any]) -> None:
     try:
         record = Records(service().table).get(task.export_id)
     except NotFound:  # deleted, and settled then
+        archive(task, execution)
         return
     if record.attempt == task.attempt:
         record = _ended(record, _cause(execution))

@@ -148,9 +148,19 @@ class Records:
                 self._db.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
         self._db.delete_item(TableName=self.table, Key=export_key(export_id))
 
-    def forget_request(self, idempotency: str) -> None:
-        """The request with this partition key starts an export of its own from now on."""
-        self._db.delete_item(TableName=self.table, Key=typed({"pk": idempotency, "sk": META}))
+    def forget_request(self, record: ExportRecord) -> None:
+        """What led to this export leads to a new one from now on, unless it leads to another already."""
+        for key in record.idempotency:
+            try:
+                self._db.delete_item(
+                    TableName=self.table,
+                    Key=typed({"pk": key, "sk": META}),
+                    ConditionExpression="export_id = :id",
+                    ExpressionAttributeValues=typed({":id": record.export_id}),
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != REFUSED:
+                    raise
 
     def mark_notified(self, record: ExportRecord) -> bool:
         """Whether the end of this attempt is still to be told; from now on it is not."""
