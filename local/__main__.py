@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from local.functions import ROOT
 from local.service import Options, Service
 from local.welcome import welcome
 
+LOOK_SECONDS = 0.2
+"""Python runs a signal's handler in this thread, when it next does anything; a wait without end was seen not to"""
 
-def main() -> int:
+
+def main() -> NoReturn:
     """Serve until interrupted."""
     began = time.perf_counter()
     words = argparse.ArgumentParser(prog="make serve", description="Cutline on this machine.")
@@ -34,11 +39,14 @@ def main() -> int:
         words.error(f"port {given.port} is in use; choose another by --port, or --port 0 for any that is free")
     try:
         print(welcome(service, time.perf_counter() - began), flush=True)
-        stopped.wait()
+        while not stopped.wait(LOOK_SECONDS):
+            pass
     finally:
         service.close()
-    return 0
+    # Not by sys.exit, which would wait for threads of moto's interpreter, which wait for their next retry.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

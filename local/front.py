@@ -15,6 +15,7 @@ from local.functions import Functions
 from local.gateway import problem
 from local.objects import Objects, Wsgi, refusal
 from local.signatures import Refused, Signatures
+from local.slot import Stopping
 
 INVOKE = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
 
@@ -69,7 +70,10 @@ class Front:
             function = functions[name]
         except KeyError:
             return _json_refusal(Refused("ResourceNotFoundException", f"Function not found: {name}", 404))
-        answer = function.invoke(request.get_data() or b"{}")
+        try:
+            answer = function.invoke(request.get_data() or b"{}")
+        except Stopping:
+            return _json_refusal(Refused("ServiceException", "the service is stopping", 500))
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         if answer.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"

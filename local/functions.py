@@ -12,7 +12,7 @@ import psutil
 
 from local.aws import lambda_arn
 from local.digest import FunctionDigest
-from local.slot import Answer, Invocation, Slot
+from local.slot import Answer, Invocation, Slot, Stopping
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,7 +78,7 @@ class Function:
             while not self._closed and not self._idle and len(self._all) >= self.slots:
                 self._free.wait()
             if self._closed:
-                raise RuntimeError("the service is stopping")
+                raise Stopping
             if self._idle:
                 return self._idle.pop()  # the warmest: who came back last
             slot = Slot(self.name, lambda_arn(self.name), self._environment, self._tell)

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.aws import ACCOUNT
 from local.functions import Function
+from local.slot import Stopping
 from local.tokens import Tokens
 
 LARGEST = 10 * 2**20
@@ -40,7 +41,10 @@ class Gateway:
                 authorizer = {"claims": _as_text(self._tokens.claims(_bearer(request)))}
             except jwt.InvalidTokenError as error:
                 return problem(401, "unauthorized", f"the access token is not valid: {error}")
-        answer = self._submit.invoke(json.dumps(event_of(request, authorizer)).encode())
+        try:
+            answer = self._submit.invoke(json.dumps(event_of(request, authorizer)).encode())
+        except Stopping:
+            return problem(503, "stopping", "the service is stopping")
         if answer.failed:
             return problem(502, "internal-error", "the service could not answer; its log says why")
         return _response(json.loads(answer.payload))

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import REGION
 from local.functions import Function
+from local.slot import Stopping
 
 WAIT_SECONDS = 1
 """How long one question to a queue may wait for messages, and so how long stopping takes"""
@@ -41,7 +42,7 @@ class Poller:
                 ).get("Messages", [])
                 if messages:
                     self._hand_over(messages)
-            except (BotoCoreError, ClientError, RuntimeError):
+            except (BotoCoreError, ClientError, Stopping):
                 if not self._stopping.wait(1):
                     continue
 

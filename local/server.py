@@ -33,7 +33,7 @@ def bind(port: int, host: str = "127.0.0.1") -> BaseWSGIServer:
 def serve(server: BaseWSGIServer, front: Front) -> None:
     """In a thread of its own, until the server is shut down."""
     server.app = front
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
 
 
 def _nothing(_: dict[str, Any], __: Any) -> list[bytes]:

@@ -86,12 +86,14 @@ class Service:
         """No thread works on and no process is left."""
         for worker in self._workers:
             worker.close()
-        self.functions.close()
         self._logs.close()
-        if self._kept:
-            self._kept.close()
+        # Nobody is answered any more, so what running executions make of their functions' ends is not kept: to the next
+        # start they are lost, and told so.
         self._server.shutdown()
         self._server.server_close()
+        self.functions.close()
+        if self._kept:
+            self._kept.close()
 
     def _front(self) -> Front:
         application = aws.application(self._server.server_port)

@@ -29,6 +29,10 @@ INIT_SECONDS = 60
 API = "/2018-06-01/runtime/"
 
 
+class Stopping(Exception):
+    """Nothing is started any more."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What an invocation came to."""
@@ -139,7 +143,7 @@ class Slot:
 
     def _ensure(self) -> None:
         if self._closed:
-            raise RuntimeError("the service is stopping")
+            raise Stopping
         if self.pid is not None:
             return
         # What an earlier process still waits for must not reach it.

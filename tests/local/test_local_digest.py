@@ -24,7 +24,7 @@ def test_the_committed_digest_is_that_of_the_stack(tmp_path: Path) -> None:
     )  # fmt: skip
     template = json.loads((tmp_path / "Cutline.template.json").read_text())
     assert digest(template) == json.loads(COMMITTED.read_text()), (
-        "infra/ has changed: make synth, then python -m local.digest cdk.out/Cutline.template.json > local/resources.json"
+        "infra/ has changed: synthesise, then python -m local.digest …/Cutline.template.json > local/resources.json"
     )
 
 

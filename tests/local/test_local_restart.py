@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.server import bind
 from tests.support.cli import box, write_aoi
 from tests.support.local import Running, eventually, service
 from tests.support.scenes import texture, write_scene
@@ -49,12 +50,11 @@ def test_exports_survive_and_what_was_stopped_can_be_retried(scenes: Path, tmp_p
         done = submit(first, tmp_path)
         eventually(lambda: has_ended(first, done), 90)
         link = first.get(f"/exports/{done}/download").headers["Location"]
-        cog, etag = requests.get(link, timeout=30).content, requests.head(link, timeout=30).headers
+        cog = requests.get(link, timeout=30).content
         half = submit(first, tmp_path, resolution=1)
         eventually(lambda: status(first, half) == "RENDERING", 60)
         assert first.stop(signal.SIGINT) == []
         assert first.process.returncode == 0, first.said()
-    del etag
 
     with service(*words) as second:
         assert status(second, done) == "SUCCESS"
@@ -72,10 +72,8 @@ def test_a_kill_loses_seconds_and_corrupts_nothing(scenes: Path, tmp_path: Path)
     with service(*words) as first:
         done = submit(first, tmp_path)
         eventually(lambda: has_ended(first, done), 90)
-        kept = tmp_path / "data" / "tables.json"
-        eventually(
-            lambda: kept.exists() and f'{{"S": "{done}"}}' in kept.read_text() and '"SUCCESS"' in kept.read_text()
-        )
+        tables = tmp_path / "data" / "tables.json"
+        eventually(lambda: tables.exists() and '{"S": "SUCCESS"}' in tables.read_text(), what="a saved success")
         assert first.stop(signal.SIGKILL) == []
     with service(*words) as second:
         assert status(second, done) == "SUCCESS"
@@ -90,7 +88,5 @@ def test_a_folder_is_for_one_service(tmp_path: Path) -> None:
 
 
 def test_only_this_machine_is_served() -> None:
-    from local.server import bind
-
     with pytest.raises(ValueError, match="from this machine only"):
         bind(0, "0.0.0.0")  # noqa: S104 – that is the question
