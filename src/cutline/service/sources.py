@@ -24,6 +24,7 @@ from cutline.models.api import ExportBody, SceneSource
 from cutline.models.grid import Geobox
 from cutline.models.request import ExportRequest, SceneRequest, Source
 from cutline.process import parse_graph
+from cutline.process.color import check_formula
 from cutline.request import Wanted, build_request
 from cutline.service.searching import search
 from cutline.service.uploads import area_of
@@ -160,6 +161,8 @@ def _area(body: ExportBody, max_vertices: int) -> Aoi | None:
 
 def _wanted(body: ExportBody, area: Aoi | None, hosts: Sequence[str]) -> Wanted:
     source, output = body.source, body.output
+    if body.color is not None:
+        check_formula(body.color, "/color")
     return Wanted(
         scenes=[scene_request(scene) for scene in source.scenes or ()],
         band_names=source.band_names,
@@ -235,6 +238,8 @@ def told_of(body: ExportBody) -> Iterator[None]:
         pointer = POINTERS.get(error.pointer or "", error.pointer)
         if pointer and pointer.startswith("/source/scenes") and body.source.scenes is None:
             pointer = "/source/stac" if body.source.stac else "/process" if body.process else "/source/scenes"
+        if pointer and pointer.startswith("/process") and body.process is None:
+            pointer = "/expression" if body.expression else "/bands" if body.bands else pointer
         if pointer == "/aoi" and body.aoi is None:
             pointer = "/aoi_href" if body.aoi_href else None
         raise type(error)(message, pointer=pointer, details=error.details) from error

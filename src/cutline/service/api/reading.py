@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -32,8 +31,8 @@ def check_content(event: Mapping[str, Any]) -> dict[str, Any]:
         raise UnsupportedMediaType("the body is to be JSON; send the header Content-Type: application/json")
     if event.get("isBase64Encoded"):
         try:
-            body = base64.b64decode(body).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+            body = base64.b64decode(body, validate=True).decode()
+        except ValueError as error:  # of base64, and of UTF-8
             raise Malformed("the body is not UTF-8") from error
     return {**event, "body": body, "isBase64Encoded": False}
 

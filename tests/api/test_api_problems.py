@@ -1,0 +1,160 @@
+"""Whatever is wrong, the answer is a problem (RFC 9457) with a stable code, and tells nothing that is ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from cutline.errors import CutlineError
+from cutline.service.problems import STATUS, problem_of
+from cutline.settings import ServiceSettings
+from cutline.store.clients import client
+from tests.support.api import BODY, Answer, Call, answer_to, event_of
+
+
+def is_problem(answer: Answer, status: int, code: str) -> bool:
+    told = answer.json
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told.keys() >= {"type", "title", "status", "detail", "code"}
+    assert "Traceback" not in answer.text and ".py" not in answer.text
+    return bool((answer.status, told["status"], told["code"]) == (status, status, code))
+
+
+BODIES: dict[str, tuple[Any, int, str]] = {
+    # what is sent, status, code
+    "cut off": ('{"source": ', 400, "malformed-json"),
+    "not JSON": ("<xml/>", 400, "malformed-json"),
+    "two values": ("{} {}", 400, "malformed-json"),
+    "no number": ('{"max_cost": NaN}', 400, "malformed-json"),
+    "endless": ('{"max_cost": Infinity}', 400, "malformed-json"),
+    "too many digits": ('{"max_cost": ' + "9" * 5000 + "}", 400, "malformed-json"),
+    "half a character": ('{"name": "\\ud800"}', 400, "malformed-json"),
+    "too deep for Python": ("[" * 100_000, 400, "malformed-json"),
+    "too deep for us": ('{"aoi": ' + '{"a":' * 200 + "1" + "}" * 201, 400, "malformed-json"),
+    "too long": (" " * (6 << 20), 413, "too-large"),
+    "nothing": ("null", 422, "invalid-request"),
+    "a list": ("[]", 422, "invalid-request"),
+    "a text": ('"x"', 422, "invalid-request"),
+    "empty": ("{}", 422, "invalid-request"),
+}
+
+
+def test_bodies_that_are_none(api: Call) -> None:
+    for path in ("/exports", "/exports/estimate"):
+        for which, (body, status, code) in BODIES.items():
+            assert is_problem(api("POST", path, body=body), status, code), which
+
+
+def test_no_body_at_all(api: Call) -> None:
+    assert is_problem(api("POST", "/exports"), 422, "invalid-request")
+
+
+def test_other_media_types(api: Call) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "x"):
+        answer = api("POST", "/exports", body=json.dumps(BODY), headers={"Content-Type": kind})
+        assert is_problem(answer, 415, "unsupported-media-type"), kind
+
+
+def test_json_may_say_its_charset_and_come_in_base64(api: Call) -> None:
+    event = event_of("POST", "/exports", body=BODY, headers={"Content-Type": "application/json; charset=utf-8"})
+    event |= {"body": base64.b64encode(event["body"].encode()).decode(), "isBase64Encoded": True}
+    assert answer_to(event).status == 202
+    for wrong in (base64.b64encode(b"\xff\xfe{}").decode(), "é", "%%%"):
+        assert is_problem(answer_to({**event, "body": wrong}), 400, "malformed-json")
+
+
+def test_paths_and_methods_that_are_not_there(api: Call) -> None:
+    for path in ("/", "/nowhere", "/exports/a/b/c", "/exports/a/tiles/b", "//", "/../me"):
+        assert is_problem(api("GET", path), 404, "not-found")
+    refused = api("PUT", "/exports")
+    assert is_problem(refused, 405, "method-not-allowed")
+    assert refused.headers["allow"] == "GET, POST"
+    assert api("GET", "/exports/estimate").headers["allow"] == "POST"
+    assert api("PATCH", "/exports/abc").headers["allow"] == "DELETE, GET"
+
+
+def test_ids_that_are_none(api: Call) -> None:
+    for export_id in ("0" * 24, "x" * 64, "x" * 65, "x" * 4000, "META", "é", "a#b", "%00", "estimates"):
+        for part in ("", "/tiles", "/audit", "/logs", "/download"):
+            assert is_problem(api("GET", f"/exports/{export_id}{part}"), 404, "not-found"), export_id
+
+
+FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
+    # changes to a body, pointer, part of the detail
+    "unknown": ({"foo": 1}, "/foo", "not permitted"),
+    "unknown, inside": ({"output": {"a/b~c": 1}}, "/output/a~1b~0c", "not permitted"),
+    "scene's type": ({"source": {"scenes": [5]}}, "/source/scenes/0", "string"),
+    "band's file": ({"source": {"scenes": ["s3://scenes/a.tif", {"red": 7}]}}, "/source/scenes/1/red", "string"),
+    "no scenes": ({"source": {"scenes": []}}, "/source/scenes", "at least 1"),
+    "two sources": ({"source": {"scenes": ["x"], "stac": {"url": "y"}}}, "/source", "choose one"),
+    "limit": ({"source": {"stac": {"url": "https://a.example.org", "limit": 0}}}, "/source/stac/limit", "greater"),
+    "missing": ({"source": {"stac": {}}}, "/source/stac/url", "required"),
+    "profile": ({"output": {"profile": "gif"}}, "/output/profile", "deflate"),
+    "a number as text": ({"output": {"resolution": "10"}}, "/output/resolution", "number"),
+    "resolution": ({"output": {"resolution": 0}}, "/output/resolution", "greater than 0"),
+    "name": ({"name": "a/b"}, "/name", "pattern"),
+    "name with a line": ({"name": "a\nb"}, "/name", "pattern"),
+    "two processes": ({"process": "ndvi", "bands": ["red"]}, "", "choose one"),
+    "two areas": ({"aoi_href": "s3://x/y"}, "", "choose one"),
+    # and those that the engine finds
+    "index": ({"process": "nonsense"}, "/process", "nonsense"),
+    "graph": ({"process": {"a": {"process_id": "nope", "result": True}}}, "/process/a", "nope"),
+    "expression": ({"expression": "red +"}, "/expression", "Column"),
+    "area": ({"aoi": {"type": "Point", "coordinates": [1, 2]}}, "/aoi", "polygons"),
+    "area's numbers": ({"aoi": {"type": "Polygon", "coordinates": [[["a", 1]]]}}, "/aoi", "position"),
+    "percentiles": ({"source": {**BODY["source"], "stretch": [98, 2]}}, "/source/stretch", "lower one first"),
+    "time": ({"source": {**BODY["source"], "datetime": "June"}}, "/source/datetime", "START/END"),
+    "local file": ({"source": {"scenes": ["/etc/passwd"]}}, "/source/scenes/0", "no address"),
+    "local address": ({"source": {"scenes": ["file:///etc/passwd"]}}, "/source/scenes/0", "no address"),
+    "GDAL's path": ({"source": {"scenes": ["/vsicurl/http://x"]}}, "/source/scenes/0", "are not read"),
+    "colour": ({"process": "ndvi", "color": "shine RGB 2"}, "/color", "shine"),
+    "other bucket": ({"source": {"scenes": ["s3://other/a.tif"]}}, "/source/scenes/0", "not read from s3://other"),
+    "like": ({"output": {"like": "https://evil.test/a.tif"}}, "/output/like", "not read from https://evil.test"),
+}
+
+
+def test_pointers_lead_to_what_is_wrong(api: Call) -> None:
+    for which, (changes, pointer, detail) in FIELDS.items():
+        answer = api("POST", "/exports", body=BODY | changes)
+        assert answer.status == 422, (which, answer)
+        assert (answer.json.get("pointer", ""), detail in answer.json["detail"]) == (pointer, True), (which, answer)
+        assert "--" not in answer.json["detail"], (which, answer)
+
+
+def test_several_things_are_told_at_once(api: Call) -> None:
+    answer = api("POST", "/exports", body={"foo": 1, "name": 5, "output": {"level": 0}})
+    assert {each["pointer"] for each in answer.json["errors"]} == {"/foo", "/name", "/output/level"}
+
+
+def test_what_is_unexpected_stays_in_the_log(api: Call, aws: ServiceSettings, caplog: pytest.LogCaptureFixture) -> None:
+    client("dynamodb").delete_table(TableName=aws.table)
+    answer = api("GET", "/exports")
+    assert is_problem(answer, 500, "internal-error")
+    assert answer.json["request_id"] == "request-1"
+    assert aws.table not in answer.text and "ResourceNotFound" not in answer.text
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.exc_info and "ResourceNotFoundException" in str(told.exc_info[1])
+
+
+@pytest.mark.parametrize("broken", [{}, {"path": None}, {"headers": None, "requestContext": {}}, {"body": 5}])
+def test_events_that_are_none(api: Call, broken: dict[str, Any]) -> None:
+    event = {} if not broken else event_of("POST", "/exports", body=BODY) | broken
+    assert answer_to(event).status in {401, 404, 405, 415, 500}
+
+
+def every_error(family: type[CutlineError] = CutlineError) -> list[type[CutlineError]]:
+    return [family, *(each for child in family.__subclasses__() for each in every_error(child))]
+
+
+def test_the_table_knows_every_error() -> None:
+    for kind in every_error()[1:]:
+        told = problem_of(kind("s3://bucket is broken", pointer="/x"), "request-2")
+        secret = told.status in (500, 502)
+        assert told.code == kind.code and 400 <= told.status < 600
+        assert ("bucket" in told.detail, told.pointer, told.request_id) == (
+            (False, None, "request-2") if secret else (True, "/x", None)
+        )
+    assert len(set(STATUS.values())) >= 10
