@@ -205,3 +205,11 @@ def test_states_stay_small(tiles: int) -> None:
 def test_ten_thousand_tiles_are_all_handed_out() -> None:
     handed = [index for group in groups(10_000) for index in group]
     assert handed == list(range(10_000))
+
+
+@pytest.mark.parametrize("handler", sorted(FUNCTIONS.glob("*/handler.py")), ids=lambda path: path.parent.name)
+def test_handlers_only_adapt(handler: Path) -> None:
+    source = handler.read_text()
+    assert len(source.splitlines()) <= 60
+    imported = re.findall(r"^\s*(?:from|import) ([\w.]+)", source, flags=re.MULTILINE)
+    assert not [name for name in imported if name.startswith(("functions", "local", "infra", "boto"))]
