@@ -154,7 +154,8 @@ def test_an_upload_is_exported_by_its_preset(api: Call, aws: ServiceSettings) ->
     view = api("GET", f"/uploads/{upload_id}").json
     record = Records(aws.table).get(view["export_id"])
     assert (record.owner, record.origin, record.name) == ("anna", upload_id, "North_field")
-    assert api("GET", f"/exports/{record.export_id}").json["origin"] == upload_id
+    made = api("GET", f"/exports/{record.export_id}").json
+    assert (made["origin"], made["links"]["upload"]) == (upload_id, view["links"]["self"])
     assert view["links"]["export"] == f"https://api.example.org/exports/{record.export_id}"
     assert len(api("GET", "/exports").json["exports"]) == 1
 

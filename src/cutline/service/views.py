@@ -93,4 +93,6 @@ def _links(record: ExportRecord) -> dict[str, str]:
             "download": url_of(record.export_id, "download"),
             "item": url_of(record.export_id, "download?asset=item"),
         }
+    if record.origin is not None:
+        links["upload"] = f"{service().url}/uploads/{record.origin}"
     return links
