@@ -11,9 +11,10 @@ from affine import Affine
 
 from cutline.models.plan import ExportPlan
 from cutline.models.scene import Band, Mask, Scene, Stretch
+from cutline.plan import make_plan
 from cutline.process import named_graph
 from tests.support.plans import area_of, header_asset, header_scene, plan_of
-from tests.support.scenes import UTM33
+from tests.support.scenes import UTM33, make_request
 
 # 10 km squares at 10 m: tiles of 5.12 km. The area is well inside the four tiles in the north-west.
 AREA = area_of(400100, 5590100, 409900, 5599900)
@@ -141,6 +142,14 @@ LEAVES: dict[str, Callable[[list[Scene]], dict[tuple[int, int], str]]] = {
 @pytest.mark.parametrize("name", LEAVES)
 def test_what_leaves_a_tile_as_it_is(before: dict[tuple[int, int], str], name: str) -> None:
     assert LEAVES[name](scenes()) == before
+
+
+def test_owners_share_no_tiles() -> None:
+    plans = {owner: by_place(make_plan(make_request("unused"), scenes(), edge=512, owner=owner)) for owner in "ab"}
+    without = by_place(make_plan(make_request("unused"), scenes(), edge=512))
+    assert not set(plans["a"].values()) & set(plans["b"].values())
+    assert not set(plans["a"].values()) & set(without.values())
+    assert without == by_place(make_plan(make_request("unused"), scenes(), edge=512, owner=""))
 
 
 def test_the_cutline_counts_where_it_passes_through_the_tile() -> None:

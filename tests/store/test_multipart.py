@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from cutline.errors import Conflict, CutlineError, IncompleteExport, TransientError
 from cutline.kernel import crc64
@@ -17,6 +16,7 @@ from cutline.store.bucket import Bucket
 from cutline.store.clients import client
 from cutline.store.multipart import RUNS, Joined, Source, join
 from cutline.store.s3_workspace import S3Workspace
+from tests.support.faults import BUSY, INSIDE_200, asked, refuse
 
 MIB = 1 << 20
 KEY = "owner/exp/out.tif"
@@ -52,22 +52,6 @@ def wanted() -> None:
 
 def uploads(bucket: str) -> list[Any]:
     return list(client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads", ()))
-
-
-def asked(operation: str) -> list[AWSPreparedRequest]:
-    """Filled with each request of this kind that is sent from now on."""
-    found: list[AWSPreparedRequest] = []
-    _before_sending(operation, found.append)
-    return found
-
-
-def _before_sending(operation: str, answer: Callable[[AWSPreparedRequest], AWSResponse | None]) -> None:
-    """Ask ``answer`` whenever such a request is sent; with None it is. (moto in this process acts in any case.)"""
-
-    def handle(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
-        return answer(request) if event_name.endswith(f".{operation}") else None
-
-    client("s3").meta.events.register_first("before-send", handle)
 
 
 def test_the_bytes_are_those_of_the_parts(aws: ServiceSettings, joined: Joined, contents: list[bytes]) -> None:
@@ -146,32 +130,6 @@ def test_an_upload_that_a_killed_run_left_is_ended(aws: ServiceSettings, joined:
     assert uploads(aws.exports_bucket) == []
 
 
-class _Raw:
-    """The body of an answer, as urllib3 gives it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, *_: object, **__: object) -> list[bytes]:
-        return [self._content]
-
-
-def _refuse(operation: str, status: int, body: bytes, times: int) -> None:
-    """S3 answers so, so many times."""
-    left = [AWSResponse("https://s3", status, {}, _Raw(body)) for _ in range(times)]
-    _before_sending(operation, lambda _: left.pop() if left else None)
-
-
-INSIDE_200 = b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
-BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-
-
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     "refused",
@@ -188,7 +146,7 @@ def test_what_s3_refuses_is_tried_again_and_then_left_without_a_trace(
 ) -> None:
     joined = put_segments(aws_server, contents)
     operation, status, body = refused
-    _refuse(operation, status, body, times)
+    refuse(operation, status, body, times)
     if times == 2:
         join(joined, aws_server.exports_bucket, KEY, wanted)
         assert crc64(Bucket(aws_server.exports_bucket).read(KEY) or b"") == joined.crc64

@@ -119,3 +119,9 @@ def forget_clients() -> None:
     boto3.DEFAULT_SESSION = None
     clients._client.cache_clear()
     s3._client.cache_clear()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to AWS that are tried again follow at once."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)

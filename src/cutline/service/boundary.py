@@ -18,6 +18,9 @@ T = TypeVar("T", bound=Model)
 
 logger = Logger(service="cutline")
 
+_TOLD = {"export_id", "attempt", "tiles", "delivery_id"}
+"""Fields of a task that stand in each of its lines"""
+
 
 def step(
     task: type[T],
@@ -31,10 +34,10 @@ def step(
     def decorate(act: Callable[[T, Any], Model | None]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
         @functools.wraps(act)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            logger.append_keys(function=act.__module__.split(".")[-2], request=getattr(context, "aws_request_id", None))
+            logger.append_keys(function=act.__module__.split(".")[-2:][0], request=getattr(context, "aws_request_id", None))
             try:
                 given = task.model_validate(event)
-                logger.append_keys(**given.model_dump(include={"export_id", "attempt"}))
+                logger.append_keys(**given.model_dump(include=_TOLD))
                 done = act(given, context)
                 logger.info("done")
             except ValidationError as error:
