@@ -34,7 +34,9 @@ def step(
     def decorate(act: Callable[[T, Any], Model | None]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
         @functools.wraps(act)
         def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-            logger.append_keys(function=act.__module__.split(".")[-2:][0], request=getattr(context, "aws_request_id", None))
+            logger.append_keys(
+                function=act.__module__.split(".")[-2:][0], request=getattr(context, "aws_request_id", None)
+            )
             try:
                 given = task.model_validate(event)
                 logger.append_keys(**given.model_dump(include=_TOLD))
