@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ LOOK_SECONDS = 0.2
 """Python runs a signal's handler in this thread, when it next does anything; a wait without end was seen not to"""
 
 
-def main() -> NoReturn:
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Serve until interrupted."""
     began = time.perf_counter()
     words = argparse.ArgumentParser(prog="make serve", description="Cutline on this machine.")
@@ -27,7 +28,7 @@ def main() -> NoReturn:
     words.add_argument("--data", type=Path, help="a folder that keeps exports from one start to the next")
     words.add_argument("--scenes", type=Path, help="a folder of rasters to export from, besides the demo's")
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
-    given = words.parse_args()
+    given = words.parse_args(argv)
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())

@@ -42,9 +42,8 @@ class Poller:
                 ).get("Messages", [])
                 if messages:
                     self._hand_over(messages)
-            except (BotoCoreError, ClientError, Stopping):
-                if not self._stopping.wait(1):
-                    continue
+            except (BotoCoreError, ClientError, Stopping):  # the service is stopping, or the machine is too busy
+                self._stopping.wait(WAIT_SECONDS)
 
     def _hand_over(self, messages: list[dict[str, Any]]) -> None:
         answer = self._function.invoke(json.dumps({"Records": [self._record(each) for each in messages]}).encode())

@@ -108,7 +108,6 @@ class Service:
             **self.resources.environment(function),
             "CUTLINE_URL": self.url,
             "CUTLINE_LOGIN_URL": self.url,
-            "CUTLINE_FUNCTION_PREFIX": "",
             # What the deployment allows, and what is on this machine.
             "CUTLINE_SOURCE_HOSTS": f"*,s3://{scenes.BUCKET},127.0.0.1,localhost",
             **self.cloud.environment(),

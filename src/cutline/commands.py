@@ -5,11 +5,13 @@ cutline estimate   request -> plan -> figures                    (estimate.py)
 cutline aoi check  a vector file -> findings                     (aoi/)
 cutline processes  what can be computed                          (process/catalogue.py)
 cutline validate   a COG -> faults                               (cog/validate.py)
+cutline serve      the service on this machine                   (local/, beside the library)
 cutline login, submit, status, wait, download, cancel, audit: of a service, imported when called (client/)
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -152,6 +154,21 @@ def validate(file: Path, item: Path | None, as_json: bool) -> None:
         show.validation(out, found)
     if not found.valid:
         raise SystemExit(_FAILED)
+
+
+@cutline.command()
+@click.option("--port", type=int, default=8000, show_default=True, help="0 for any that is free.")
+@click.option("--data", type=LocalPath(), help="Keep exports in this folder from one start to the next.")
+@click.option("--scenes", type=LocalPath(), help="Offer the rasters of this folder, besides the sample scenes.")
+def serve(port: int, data: Path | None, scenes: Path | None) -> None:
+    """Run the whole service on this machine."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "local" / "__main__.py").is_file():
+        raise InvalidRequest("the local service comes with the source alone: clone that, and install it with pip -e")
+    words = ["--port", str(port)]
+    words += [word for name, path in (("--data", data), ("--scenes", scenes)) if path for word in (name, str(path))]
+    sys.path.insert(0, str(checkout))  # local/ is a program beside the library, and no part of it
+    importlib.import_module("local.__main__").main(words)
 
 
 def _print_json(report: Any) -> None:
