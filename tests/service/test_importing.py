@@ -27,9 +27,15 @@ SQUARE = {"type": "Polygon", "coordinates": [[[13, 50], [13.1, 50], [13.1, 50.1]
 OTHER = {"type": "Polygon", "coordinates": [[[14, 51], [14.1, 51], [14.1, 51.1], [14, 51.1], [14, 51]]]}
 
 
+@pytest.fixture
+def inbox(aws: ServiceSettings) -> ServiceSettings:
+    """The inbox as it is deployed, with versions."""
+    return aws
+
+
 @pytest.fixture(params=["versions", "no versions"])
-def inbox(aws: ServiceSettings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
-    """The inbox as it is deployed, and as somebody may have it who made it by hand."""
+def either(aws: ServiceSettings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ServiceSettings:
+    """That, and one as somebody may have it who made it by hand."""
     if request.param == "no versions":
         bucket = "cutline-plain-inbox"
         client("s3").create_bucket(Bucket=bucket)
@@ -57,23 +63,17 @@ def only(now: ServiceSettings) -> UploadRecord:
     return record
 
 
-def corner(record: UploadRecord) -> Any:
-    """Where the area begins that an upload gave."""
-    assert record.aoi_href
-    return record.bounds and record.bounds[:2], area_of(record.aoi_href, record.owner)["coordinates"][0][0][0][0] // 1
-
-
 # Uploads ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_upload_is_read(inbox: ServiceSettings) -> None:
+def test_an_upload_is_read(either: ServiceSettings) -> None:
     record, _ = begin_upload(ANNA, "North field.geojson", Reading(), None)
     assert told(put(record.key, SQUARE)) == []
-    read = only(inbox)
+    read = only(either)
     assert (read.state, read.findings, read.vertices, read.bounds) == ("READY", (), 5, (13.0, 50.0, 13.1, 50.1))
     assert read.aoi_href
     assert area_of(read.aoi_href, "anna")["type"] == "MultiPolygon"
-    assert ready(inbox) == [], "nobody asked for an export"
+    assert ready(either) == [], "nobody asked for an export"
 
 
 def test_it_is_read_as_its_owner_says(inbox: ServiceSettings) -> None:
@@ -99,22 +99,22 @@ def test_what_never_comes_is_forgotten(aws: ServiceSettings) -> None:
     assert ends(awaited) == int(awaited.created_at.timestamp()) + 7 * 86_400
 
 
-def test_the_same_event_again_changes_nothing(inbox: ServiceSettings) -> None:
+def test_the_same_event_again_changes_nothing(either: ServiceSettings) -> None:
     record, _ = begin_upload(ANNA, "a.geojson", Reading(), None)
     event = put(record.key, SQUARE)
     told(event)
-    before, areas = only(inbox), keys(inbox.inbox_bucket)
+    before, areas = only(either), keys(either.inbox_bucket)
     assert told(event, event) == []
-    assert (only(inbox), keys(inbox.inbox_bucket)) == (before, areas)
+    assert (only(either), keys(either.inbox_bucket)) == (before, areas)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 1, 0)])
-def test_what_is_there_now_counts_in_whatever_order_one_hears(inbox: ServiceSettings, order: tuple[int, ...]) -> None:
+def test_what_is_there_now_counts_in_whatever_order_one_hears(either: ServiceSettings, order: tuple[int, ...]) -> None:
     record, _ = begin_upload(ANNA, "a.geojson", Reading(), None)
     events = [put(record.key, SQUARE), put(record.key, OTHER)]
     for number in order:
         assert told(events[number]) == []
-    assert only(inbox).bounds == (14.0, 51.0, 14.1, 51.1)
+    assert only(either).bounds == (14.0, 51.0, 14.1, 51.1)
 
 
 def test_an_area_that_an_export_names_never_changes(inbox: ServiceSettings) -> None:
@@ -144,12 +144,12 @@ def test_two_that_read_at_once(inbox: ServiceSettings, monkeypatch: pytest.Monke
     assert only(inbox).bounds == (14.0, 51.0, 14.1, 51.1)
 
 
-def test_a_file_that_has_gone(inbox: ServiceSettings) -> None:
+def test_a_file_that_has_gone(either: ServiceSettings) -> None:
     record, _ = begin_upload(ANNA, "a.geojson", Reading(), None)
     event = put(record.key, SQUARE)
-    client("s3").delete_object(Bucket=inbox.inbox_bucket, Key=record.key)
+    client("s3").delete_object(Bucket=either.inbox_bucket, Key=record.key)
     assert told(event) == []
-    assert only(inbox).state == "WAITING"
+    assert only(either).state == "WAITING"
 
 
 @pytest.mark.parametrize(
@@ -170,39 +170,39 @@ def test_another_bucket_is_none_of_ours(inbox: ServiceSettings) -> None:
     assert only(inbox).state == "WAITING"
 
 
-def test_s3_may_tell_the_queue_itself(inbox: ServiceSettings) -> None:
+def test_s3_may_tell_the_queue_itself(either: ServiceSettings) -> None:
     put(key := "inbox/anna/weekly/Nörd field+1.geojson", SQUARE)
     detail = created(key)["detail"]["object"]
     thing = {"key": quote_plus(key), "eTag": detail["etag"], "versionId": detail.get("version-id")}
-    record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": inbox.inbox_bucket}, "object": thing}}
+    record = {"eventSource": "aws:s3", "s3": {"bucket": {"name": either.inbox_bucket}, "object": thing}}
     assert told({"Records": [record]}, {"Service": "Amazon S3", "Event": "s3:TestEvent"}) == []
-    assert only(inbox).filename == "Nörd field+1.geojson"
+    assert only(either).filename == "Nörd field+1.geojson"
 
 
 # Dropped files ---------------------------------------------------------------------------------------------------
 
 
-def test_a_dropped_file_waits_for_its_export(inbox: ServiceSettings) -> None:
+def test_a_dropped_file_waits_for_its_export(either: ServiceSettings) -> None:
     event = put("inbox/anna/weekly/field.geojson", SQUARE)
     told(event)
-    record = only(inbox)
+    record = only(either)
     assert (record.state, record.preset, record.key) == ("READY", "weekly", "inbox/anna/weekly/field.geojson")
-    assert set(ready(inbox)) == {record.upload_id}
+    assert set(ready(either)) == {record.upload_id}
     told(event)
-    assert set(ready(inbox)) == {record.upload_id}, "told again, since nobody has exported it yet"
-    Uploads(inbox.table).exported(record, export_id="e1")
+    assert set(ready(either)) == {record.upload_id}, "told again, since nobody has exported it yet"
+    Uploads(either.table).exported(record, export_id="e1")
     told(event)
-    assert ready(inbox) == []
-    assert only(inbox).export_id == "e1"
+    assert ready(either) == []
+    assert only(either).export_id == "e1"
 
 
-def test_dropped_again_with_other_content(inbox: ServiceSettings) -> None:
+def test_dropped_again_with_other_content(either: ServiceSettings) -> None:
     key = "inbox/anna/weekly/field.geojson"
     first = put(key, SQUARE)
     told(first)
     second = put(key, OTHER)
     told(second, first, second)
-    assert sorted(record.bounds[0] for record in all_of(inbox) if record.bounds) == [13, 14]
+    assert sorted(record.bounds[0] for record in all_of(either) if record.bounds) == [13, 14]
 
 
 def test_an_older_version_that_one_hears_of_late(aws: ServiceSettings) -> None:
