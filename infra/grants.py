@@ -103,7 +103,7 @@ class Grants:
         data = self._data
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
-            Grant("Requests", READ, [data.exports.arn_for_objects("*/request.json")], EXPORTS),
+            Grant("Exports", READ, [data.exports.arn_for_objects("*")], EXPORTS),  # a retry may find its COG made
             Grant("ExportsBucket", LOOK, [data.exports.bucket_arn]),
             Grant("Plans", (*READ, *WRITE), [data.work.arn_for_objects("exports/*")], PLANS),
             Grant("WorkBucket", LOOK, [data.work.bucket_arn]),
@@ -127,8 +127,10 @@ class Grants:
         return [
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
             Grant("Plans", READ, [work.arn_for_objects("exports/*")], PLANS),
-            Grant("Segments", READ, [work.arn_for_objects("segments/*")], SEGMENTS),
-            Grant("WorkBucket", LOOK, [work.bucket_arn]),
+            # What is coarser than a tile it renders, and keeps for the next export of the same. Runs of segments
+            # it joins, and removes, as it does what is damaged.
+            Grant("Segments", (*READ, *WRITE, *REMOVE), [work.arn_for_objects("segments/*")], SEGMENTS),
+            Grant("WorkBucket", LOOK_FOR_PARTS, [work.bucket_arn]),
             Grant("Exports", (*READ, *WRITE, *REMOVE), [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK_FOR_PARTS, [exports.bucket_arn]),
         ]

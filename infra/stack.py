@@ -12,7 +12,7 @@ from infra.assets import BUILT, Assets
 from infra.auth import Auth
 from infra.data import Data
 from infra.events import Events
-from infra.functions import Functions, function_name, room_of
+from infra.functions import Functions, room_of
 from infra.grants import Grants
 from infra.machine import Machine
 from infra.observability import Observability
@@ -29,7 +29,7 @@ class CutlineStack(Stack):
         data, auth = Data(self, settings), Auth(self, settings)
         api = Api(self, settings, auth.pool)
         ready = WorkQueue(self, "Ready", handled_in=room_of("submit").timeout, receives=5)
-        environment = _environment(self, settings, data=data, auth=auth, api=api, ready=ready)
+        environment = _environment(settings, data=data, auth=auth, api=api, ready=ready)
         functions = Functions(self, settings, Assets(self, settings, built), environment).by_name
         grants = Grants(self, settings, data=data, auth=auth, ready=ready, folders=tuple(functions))
         for folder, function in functions.items():
@@ -62,9 +62,7 @@ class CutlineStack(Stack):
             CfnOutput(self, output, value=value)
 
 
-def _environment(
-    stack: Stack, settings: Deployment, *, data: Data, auth: Auth, api: Api, ready: WorkQueue
-) -> dict[str, str]:
+def _environment(settings: Deployment, *, data: Data, auth: Auth, api: Api, ready: WorkQueue) -> dict[str, str]:
     """What cutline.settings.service() reads, but for the state machine."""
     return {
         "CUTLINE_TABLE": data.table.table_name,
@@ -77,7 +75,6 @@ def _environment(
         "CUTLINE_CLIENT_ID": auth.console.user_pool_client_id,
         "CUTLINE_SENDER": settings.sender,
         "CUTLINE_URL": api.url,
-        "CUTLINE_FUNCTION_PREFIX": function_name(stack, ""),
         "CUTLINE_BASEMAP": settings.basemap,
         "CUTLINE_LOGIN_URL": auth.login_url,
         "CUTLINE_SOURCE_HOSTS": ",".join(settings.source_hosts),

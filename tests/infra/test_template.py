@@ -103,7 +103,7 @@ def test_functions_find_their_settings_and_no_others(resources: Resources) -> No
         environment = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
         ours = {name.removeprefix("CUTLINE_").lower() for name in environment if name.startswith("CUTLINE_")}
         assert ours <= set(ServiceSettings.model_fields), folder
-        assert set(ServiceSettings.model_fields) - ours <= {"state_machine"}, folder
+        assert set(ServiceSettings.model_fields) - ours <= {"state_machine", "function_prefix"}, folder
         assert ("state_machine" in ours) == (folder in {"submit", "reconcile"})
         assert service(environment).source_hosts == ("*",)
         assert service(environment).url.startswith("https://")

@@ -1,0 +1,148 @@
+"""Each role allows what its function does, seen while it does it; locally nobody would miss a right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutline.settings import ServiceSettings, service
+from cutline.store.clients import client
+from cutline.store.records import Records
+from tests.infra.asked import Asked, Recorder, Role, known_on_deployment
+from tests.infra.reading import Resources
+from tests.support.api import BODY, call
+from tests.support.exports import make_cog, make_export, make_state_machine
+from tests.support.inbox import deliver, put
+from tests.support.plans import area_of
+from tests.support.scenes import texture, write_scene
+from tests.support.steps import put_scene, submitted
+
+SMALL = area_of(401000, 5590000, 412000, 5598800)
+
+
+@pytest.fixture
+def recorder(aws_server: ServiceSettings, monkeypatch: pytest.MonkeyPatch, resources: Resources) -> Iterator[Recorder]:
+    """Of a test's calls; when it is over, each must have been allowed."""
+    make_state_machine(monkeypatch)
+    pool = client("cognito-idp").create_user_pool(PoolName="users")["UserPool"]["Id"]
+    monkeypatch.setenv("CUTLINE_USER_POOL", pool)
+    monkeypatch.setenv("CUTLINE_SENDER", "exports@cutline.example")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "Cutline-submit")
+    recorder = Recorder(monkeypatch)
+    yield recorder
+    known = known_on_deployment(service())
+    assert recorder.asked
+    for function, calls in recorder.asked.items():
+        role = Role(resources, function, known)
+        refused = {f"{each.action} on {each.resource}" for each in calls if not role.allows(each)}
+        assert not refused, function
+
+
+def test_roles_are_read_as_iam_reads_them(aws_server: ServiceSettings, resources: Resources) -> None:
+    """The comparison can fail."""
+    known, table = known_on_deployment(service()), f"arn:aws:dynamodb:us-east-1:123456789012:table/{service().table}"
+    importing, rendering = Role(resources, "import_aoi", known), Role(resources, "render_tile", known)
+    assert importing.allows(Asked("dynamodb:GetItem", table, {"dynamodb:LeadingKeys": "UPLOAD#1"}))
+    assert not importing.allows(Asked("dynamodb:GetItem", table, {"dynamodb:LeadingKeys": "EXPORT#1"}))
+    assert not importing.allows(Asked("dynamodb:GetItem", table))
+    assert not rendering.allows(Asked("dynamodb:DeleteItem", table))
+    segments = f"arn:aws:s3:::{service().work_bucket}/segments/a/0.segment"
+    assert rendering.allows(Asked("s3:PutObject", segments))
+    assert not rendering.allows(Asked("s3:PutObject", segments.replace("segments", "exports")))
+    assert not rendering.allows(Asked("s3:DeleteObject", segments))
+
+
+def test_the_steps_of_an_export(recorder: Recorder, tmp_path: Path) -> None:
+    scene = put_scene(write_scene(tmp_path / "a.tif", texture((3, 1100, 1200)), nodata=0))
+    export = submitted({"source": {"scenes": [scene]}, "aoi": SMALL, "bands": ["red"]}, "e1")
+    with recorder.acting("plan"):
+        planned = export.plan()
+    with recorder.acting("render_tile"):
+        export.render(planned, *range(planned.tiles))
+    with recorder.acting("assemble"):
+        export.assemble(planned)
+    with recorder.acting("plan"):  # once more, as after a retry: it looks for what is there
+        export.plan()
+    assert set(recorder.asked) == {"plan", "render_tile", "assemble"}
+
+
+def test_delivery_and_word_of_it(recorder: Recorder) -> None:
+    from functions.deliver.handler import handler as bring
+    from functions.notify.handler import handler as tell
+
+    record = make_cog(service(), make_export("e1", status="DELIVERING", notify=True))
+    task = {"export_id": "e1", "attempt": 1}
+    assert record.result is not None
+    client("cognito-idp").admin_create_user(
+        UserPoolId=service().user_pool,
+        Username="anna",
+        UserAttributes=[{"Name": "email", "Value": "anna@example.org"}, {"Name": "email_verified", "Value": "true"}],
+    )
+    with recorder.acting("deliver"):
+        assert bring({**task, "delivery_id": "link-1", "cog_href": record.result.cog_href}, None)["delivered"]
+    Records(service().table).move(record, "SUCCESS", earlier=("DELIVERING",))
+    with recorder.acting("notify"):
+        tell(task, None)
+    assert {each.action for each in recorder.asked["notify"]} >= {"dynamodb:GetItem", "cognito-idp:ListUsers"}
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "SUCCEEDED"])
+def test_the_end_of_an_execution(recorder: Recorder, status: str) -> None:
+    from functions.reconcile.handler import handler
+
+    record = make_export("e1", status="RENDERING")
+    client("s3").create_multipart_upload(Bucket=service().exports_bucket, Key="anna/e1/north field.tif")
+    arn = service().state_machine.replace(":stateMachine:", ":execution:") + f":{record.execution_name}"
+    detail = {
+        "executionArn": arn, "stateMachineArn": service().state_machine, "name": record.execution_name,
+        "status": status, "input": json.dumps({"export_id": "e1", "attempt": 1}), "output": None, "error": None,
+        "cause": None, "startDate": 1795242000000, "stopDate": 1795242060000,
+    }  # fmt: skip
+    told = [{"detail-type": "Step Functions Execution Status Change", "detail": detail}]
+    swept = [{"detail-type": "Scheduled Event", "detail": {}}]
+    with recorder.acting("reconcile"):
+        for batch in (told, swept):
+            records = [{"messageId": "1", "body": json.dumps(message)} for message in batch]
+            handler({"Records": records}, None)
+    assert {each.action for each in recorder.asked["reconcile"]} >= {
+        "dynamodb:Query", "s3:AbortMultipartUpload", "s3:PutObject",
+    }  # fmt: skip
+
+
+def test_a_file_becomes_an_area(recorder: Recorder) -> None:
+    from functions.import_aoi.handler import handler
+
+    events = [put(f"inbox/anna/ndvi/{name}", content) for name, content in (("a.geojson", SMALL), ("b.geojson", {}))]
+    with recorder.acting("import_aoi"):
+        assert deliver(handler, *events) == []
+    assert {each.action for each in recorder.asked["import_aoi"]} >= {
+        "s3:GetObjectVersion", "s3:PutObject", "dynamodb:PutItem", "sqs:SendMessage",
+    }  # fmt: skip
+
+
+def test_what_the_api_does(recorder: Recorder) -> None:
+    def asks(method: str, path: str, **how: Any) -> Any:
+        with recorder.acting("submit"):
+            answer = call(method, path, **how)
+        assert answer.status < 400, (path, answer.text)
+        return answer
+
+    made = asks("POST", "/exports", body=BODY).json["export_id"]
+    for path in ("/me", "/exports", f"/exports/{made}", f"/exports/{made}/audit", f"/exports/{made}/tiles"):
+        asks("GET", path)
+    asks("GET", f"/exports/{made}/logs")
+    asks("POST", f"/exports/{made}/cancel")
+    asks("POST", f"/exports/{made}/retry")
+    asks("POST", f"/exports/{made}/cancel")
+    asks("DELETE", f"/exports/{made}")
+    upload = asks("POST", "/uploads", body={"filename": "a.geojson"}).json["upload_id"]
+    asks("GET", f"/uploads/{upload}")
+    make_cog(service(), make_export("e2", status="SUCCESS"))
+    asks("GET", "/exports/e2/download")
+    assert {each.action for each in recorder.asked["submit"]} >= {
+        "states:StartExecution", "states:StopExecution", "dynamodb:Query", "s3:DeleteObject", "logs:FilterLogEvents",
+    }  # fmt: skip
