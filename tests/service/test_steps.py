@@ -88,6 +88,15 @@ def test_the_cog_is_the_command_lines(
     assert not validate(out).faults
 
 
+def test_nothing_but_nodata_is_a_cog_too(aws_server: ServiceSettings, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path / "a.tif", texture((1, 600, 600)) * 0, nodata=0)
+    empty = submitted({"source": {"scenes": [put_scene(scene)]}})
+    content = content_of(empty.all().cog_href)
+    export(make_request(scene), tmp_path / "out.tif", workers=1)
+    assert [tile["state"] for tile in stored_tiles(empty)] == ["empty"]
+    assert content == (tmp_path / "out.tif").read_bytes()
+
+
 # Done twice --------------------------------------------------------------------------------------------------------
 
 
