@@ -140,6 +140,8 @@ def test_two_that_read_at_once(inbox: ServiceSettings, monkeypatch: pytest.Monke
     told(newer)
     with pytest.raises(Conflict):
         uploads.settle(slow, slow.model_copy(update={"content": "older"}))
+    with pytest.raises(Conflict):
+        uploads.exported(slow, export_id="of what was there before")
     assert told(newer) == []
     assert only(inbox).bounds == (14.0, 51.0, 14.1, 51.1)
 

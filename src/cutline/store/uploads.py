@@ -47,26 +47,24 @@ class Uploads:
         self._put(after, condition, values, f"upload {after.upload_id} was read by another meanwhile")
 
     def exported(self, record: UploadRecord, *, export_id: str | None = None, error: Failure | None = None) -> None:
-        """Keep which export it became, or why it became none."""
-        changes = {
-            ":at": _at(),
-            ":export": export_id,
-            ":error": error.model_dump(mode="json", exclude_none=True) if error else None,
-        }
-        kept = [name for name in ("export", "error") if changes[f":{name}"] is not None]
-        gone = [name for name in ("export", "error") if changes[f":{name}"] is None]
-        names = {"export": "export_id", "error": "#error"}
-        self._db.update_item(
-            TableName=self.table,
-            Key=_key(record.upload_id),
-            UpdateExpression="SET updated_at = :at"
-            + "".join(f", {names[name]} = :{name}" for name in kept)
-            + " REMOVE "
-            + ", ".join(names[name] for name in gone),
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeNames={"#error": "error"},
-            ExpressionAttributeValues=typed(changes),
-        )
+        """Keep which export it became, or why it became none. Raises Conflict where another content has come since."""
+        told = {"export_id": export_id, "error": error and error.model_dump(mode="json", exclude_none=True)}
+        kept = {"updated_at": _at(), **{name: value for name, value in told.items() if value is not None}}
+        gone = [name for name in told if name not in kept]
+        try:
+            self._db.update_item(
+                TableName=self.table,
+                Key=_key(record.upload_id),
+                UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in kept)} "
+                f"REMOVE {', '.join(f'#{name}' for name in gone)}",
+                ConditionExpression="content = :content",
+                ExpressionAttributeNames={f"#{name}": name for name in (*kept, *gone)},
+                ExpressionAttributeValues=typed(
+                    {":content": record.content, **{f":{name}": value for name, value in kept.items()}}
+                ),
+            )
+        except ClientError as refused:
+            raise _told(refused, f"upload {record.upload_id} has other content now") from refused
 
     def of_owner(
         self, owner: str, *, limit: int = 50, cursor: str | None = None
@@ -96,9 +94,7 @@ class Uploads:
                 **({"ExpressionAttributeValues": typed(values)} if values else {}),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == REFUSED:
-                raise Conflict(refused) from error
-            raise
+            raise _told(error, refused) from error
 
 
 class Presets:
@@ -145,3 +141,7 @@ def _group(owner: str) -> str:
 
 def _at() -> str:
     return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _told(error: ClientError, refused: str) -> Exception:
+    return Conflict(refused) if error.response["Error"]["Code"] == REFUSED else error
