@@ -29,6 +29,7 @@ from cutline.request import Wanted, build_request
 from cutline.service.searching import search
 from cutline.service.uploads import area_of
 
+SCHEMES = frozenset({"https", "http", "s3"})
 USUAL_PORTS = {"https": 443, "http": 80}
 
 
@@ -106,7 +107,7 @@ def permit(hosts: Sequence[str]) -> Callable[[str], None]:
     """What ``describe_scenes`` asks before it opens anything; raises InvalidScene for what is not ``allowed``."""
 
     def check(href: str) -> None:
-        if "://" not in href:
+        if href.partition("://")[0].lower() not in SCHEMES:
             raise InvalidScene(f"{shown(href)} is no address; scenes are read from https://, http:// and s3://")
         if not allowed(href, hosts):
             place = urlsplit(href)
@@ -147,7 +148,7 @@ def _hrefs(scene: SceneRequest, source: Source) -> Iterator[str]:
 
 
 def _address(href: str) -> str:
-    return resolve(href) if "://" in href else href
+    return resolve(href) if href.partition("://")[0].lower() in SCHEMES else href
 
 
 # The request ---------------------------------------------------------------------------------------------------
