@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo serve test check check-native format bench lock clean
+.PHONY: demo serve digest test check check-native format bench lock clean
 
 demo: $(READY)  ## make sample scenes and an AOI, export them, draw quick-looks
 	$(BIN)/python -m demo
@@ -39,12 +39,15 @@ $(NATIVE)/.ready: tests/native/requirements.txt hatch_build.py
 synth: $(READY)  ## the CloudFormation template, into build/cdk.out; wants node, but neither AWS nor Docker
 	CDK_OUTDIR=build/cdk.out $(BIN)/python infra/app.py
 
+digest: synth  ## what the local service takes over from the template
+	$(BIN)/python -m local.digest build/cdk.out/Cutline.template.json > local/resources.json
+
 LAYERS := build/lambda/venv
 
-layers: $(LAYERS)/.ready  ## the Lambda layers and the code, for x86_64 and arm64, and a tile rendered with nothing else
+layers: $(LAYERS)/.ready $(READY)  ## the Lambda layers and the code, for x86_64 and arm64, and a tile rendered with nothing else
 	$(LAYERS)/bin/python -m layers.build
 	$(LAYERS)/bin/python -m layers.build --here
-	$(LAYERS)/bin/pytest -q -p no:cacheprovider tests/infra/check_layers.py
+	$(BIN)/pytest -q tests/infra/check_layers.py
 
 $(LAYERS)/.ready: layers/requirements.txt hatch_build.py
 	$(PYTHON) -m venv $(LAYERS)

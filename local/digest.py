@@ -3,7 +3,7 @@
 ``resources.json`` is the digest of the last synthesis, so that serving needs no node; a test compares the two. Values
 that the template computes keep their references, as ``${LogicalId}`` and ``${LogicalId.Attribute}``.
 
-    python -m local.digest cdk.out/Cutline.template.json > local/resources.json
+    make digest
 """
 
 from __future__ import annotations

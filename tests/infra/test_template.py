@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from cutline.settings import ServiceSettings, service
+from local.digest import COMMITTED, digest
 from tests.infra.reading import Resources, functions_of, listed, of_type, statements_of, text
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,35 @@ def test_a_stack_without_layers_is_not_deployed(synthesised: Path) -> None:
     errors = [each["data"] for entries in told.values() for each in entries if each["type"] == "aws:cdk:error"]
     assert {error.split()[0] for error in errors} == {"code", "gdal", "ogr"}
     assert all("make layers" in error for error in errors)
+
+
+def test_the_deployment_knows_the_settings_of_the_library_and_nothing_else_of_it() -> None:
+    sources = [path.read_text() for path in (ROOT / "infra").glob("*.py")]
+    known = {name for source in sources for name in re.findall(r"^\s*(?:from|import) (cutline[\w.]*)", source, re.M)}
+    assert known == {"cutline.settings"}
+
+
+def test_another_deployment_is_made_by_settings_alone(synthesised: Path, tmp_path: Path) -> None:
+    from infra.app import app
+    from infra.settings import defaults
+
+    other = {
+        "architecture": "arm64", "render_concurrency": "0", "source_hosts": '["s3://pictures/2025/"]', "sender": "",
+        "exports_days": 90, "memory": {"render_tile": 4096}, "alarm_email": "ops@example.org",
+        "web_acl": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/a/b",
+    }  # fmt: skip
+    app(defaults() | {f"cutline:{name}": value for name, value in other.items()}, tmp_path, tmp_path / "none").synth()
+    resources = json.loads((tmp_path / "Cutline.template.json").read_text())["Resources"]
+    render = functions_of(resources)["render_tile"]
+    assert (render["Architectures"], render["MemorySize"]) == (["arm64"], 4096)
+    assert "ReservedConcurrentExecutions" not in render
+    expired = resources["Results"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {"ExpirationInDays": 90, "Status": "Enabled"} in expired
+    allowed = json.dumps(list(statements_of(resources, text(render["Role"]).strip("<>").split(".")[0])))
+    assert ":s3:::pictures/2025/*" in allowed
+    assert "ses:SendEmail" not in json.dumps(resources)
+    for kind in ("AWS::WAFv2::WebACLAssociation", "AWS::SNS::Subscription"):
+        of_type(resources, kind)
 
 
 # Functions and the state machine -----------------------------------------------------------------------------------
@@ -332,6 +363,7 @@ def test_the_end_of_every_execution_is_told(checked: Template) -> None:
 
 def test_somebody_is_told_when_something_breaks(resources: Resources) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert f"the {len(alarms)} alarms" in (ROOT / "docs" / "DEPLOY.md").read_text()
     assert all(each["AlarmActions"] for each in alarms.values())
     watched = {(each.get("Namespace"), each.get("MetricName")) for each in alarms.values()}
     assert watched >= {
@@ -358,3 +390,8 @@ def test_logs_are_not_kept_for_ever(resources: Resources) -> None:
     assert {group["RetentionInDays"] for group in groups.values()} == {30}
     names = {text(group["LogGroupName"]) for group in groups.values() if "LogGroupName" in group}
     assert names >= {f"/aws/lambda/Cutline-{folder}" for folder in FOLDERS}
+
+
+def test_the_local_service_has_the_same_resources(template: dict[str, Any]) -> None:
+    committed = json.loads(COMMITTED.read_text())
+    assert digest(template) == committed, "infra/ has changed what local/ runs by: make digest, and commit it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import hashlib
 import os
 import re
@@ -42,6 +43,12 @@ def eventually(look: Callable[[], T], seconds: float = 30, what: str = "it") -> 
     return found
 
 
+def _end_with_parent() -> None:
+    """Tests that are killed leave no service behind."""
+    set_signal_of_parents_death = 1
+    ctypes.CDLL(None).prctl(set_signal_of_parents_death, signal.SIGTERM)
+
+
 class Running:
     """A service that runs."""
 
@@ -52,6 +59,7 @@ class Running:
             cwd=ROOT,
             stdout=self.output,
             stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 – a call of the kernel, no more
             env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CUTLINE_", "MOTO_"))},
         )
         try:
