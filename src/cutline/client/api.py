@@ -75,7 +75,9 @@ class Api:
 
     def _send(self, method: str, path: str, **more: Any) -> requests.Response:
         """The answer, if it is a good one; raises the error that the service tells of."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 answer = self._with_token(method, path, **more)
             except requests.RequestException as error:
@@ -88,7 +90,6 @@ class Api:
             if not passing(answer) or attempt == ATTEMPTS:
                 raise problem_of(answer)
             self.pause(retry_after(answer, attempt))
-        raise InternalError("the attempts ended without an answer")
 
     def _with_token(self, method: str, path: str, **more: Any) -> requests.Response:
         answer = self._request(method, path, self._token(), **more)
