@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ from cutline.imagery import describe_scenes
 from cutline.models.api import ExportBody
 from cutline.models.request import SceneRequest, Source
 from cutline.service.sources import allowed, check_sources, permit, request_of, resolved
-from tests.support.api import SQUARE
+from tests.support.api import SQUARE, Call
 
 ALLOWED: dict[str, tuple[str, str, bool]] = {
     # hosts, href, answer
@@ -302,6 +303,17 @@ def test_what_is_found_is_judged(catalogue: Catalogue) -> None:
     catalogue.pages[0]["features"][0]["assets"]["red"]["href"] = "https://b.org/x.tif"
     with pytest.raises(InvalidScene, match=r"b\.org"):
         found(catalogue)
+
+
+def test_a_catalogue_that_is_away_is_no_fault_of_ours(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    monkeypatch.setenv("CUTLINE_SOURCE_HOSTS", "*")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    body = {"source": {"stac": {"url": f"http://127.0.0.1:{port}"}}}
+    answer = api("POST", "/exports", body=body)
+    assert (answer.status, answer.json["code"], answer.json["pointer"]) == (424, "source-unavailable", "/source/stac")
+    assert answer.headers["retry-after"] == "5"
 
 
 def test_permission_names_what_is_allowed() -> None:

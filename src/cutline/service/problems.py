@@ -15,6 +15,7 @@ from cutline.errors import (
     InvalidRequest,
     NotFound,
     RateLimited,
+    SourceUnavailable,
     StorageError,
     TooLarge,
     TransientError,
@@ -49,6 +50,7 @@ STATUS: dict[type[CutlineError], HTTPStatus] = {
     AccessDenied: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    SourceUnavailable: HTTPStatus.FAILED_DEPENDENCY,  # somebody else's server; a 503 would say that we are down
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeliveryRejected: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -45,7 +45,7 @@ NewExport = Annotated[ExportBody, Body(openapi_examples=BODIES)]
     description="The same request within a day is the same export, unless that failed, was cancelled or was deleted.",
     operation_id="submitExport",
     tags=EXPORTS,
-    responses=told(202, "It has been started, now or before", ExportView, 409, Location="Of the export"),
+    responses=told(202, "It has been started, now or before", ExportView, 409, 424, Location="Of the export"),
 )
 def create(
     body: NewExport,
@@ -69,7 +69,7 @@ def create(
     description="Reads the headers of the scenes, 200 files at most.",
     operation_id="estimateExport",
     tags=EXPORTS,
-    responses=told(200, "Pixels, tiles, bytes, time and cost", EstimateView),
+    responses=told(200, "Pixels, tiles, bytes, time and cost", EstimateView, 424),
 )
 def estimated(body: NewExport) -> Response[Any]:
     left = router.lambda_context.get_remaining_time_in_millis
