@@ -39,12 +39,13 @@ def test_hiccups_are_lived_through(api: Api, website: Website, pauses: list[floa
     website.troubles = [
         Trouble(f"/exports/{ID}"),
         Trouble(f"/exports/{ID}", status=502),
+        problem(424, "source-unavailable"),
         problem(503, "transient-error"),
         Trouble(f"/exports/{ID}", status=429, body={"message": "Too Many Requests"}),
     ]
     assert api.get(f"/exports/{ID}")["status"] == "RENDERING"
-    assert len(pauses) == 4
-    assert all(0 < pause <= 4 for pause in pauses)
+    assert len(pauses) == 5
+    assert all(0 < pause <= 8 for pause in pauses)
 
 
 @pytest.mark.parametrize(("told", "waited"), [("7", 7.0), ("99999", 60.0)])

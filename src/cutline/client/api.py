@@ -30,12 +30,12 @@ TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two pieces of an answer"""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 """Seconds before the second attempt, doubled before each further one, and where that ends"""
-PASSING = frozenset({429, 502, 503, 504})
+PASSING = frozenset({424, 429, 502, 503, 504})
 """HTTP statuses that may be gone when asked again"""
 
 BY_STATUS: dict[int, type[CutlineError]] = {
-    401: AccessDenied, 403: AccessDenied, 404: NotFound, 409: Conflict, 413: TooLarge, 429: RateLimited,
-    502: TransientError, 503: TransientError, 504: TransientError,
+    401: AccessDenied, 403: AccessDenied, 404: NotFound, 409: Conflict, 413: TooLarge, 424: SourceUnavailable,
+    429: RateLimited, 502: TransientError, 503: TransientError, 504: TransientError,
 }  # fmt: skip
 
 Pause = Callable[[float], None]
