@@ -244,6 +244,19 @@ def test_the_first_failure_is_the_exports(body: dict[str, Any]) -> None:
     assert told(again) == told(failed)
 
 
+def test_a_source_that_is_back_is_read_again(body: dict[str, Any], scene: Path) -> None:
+    href = body["source"]["scenes"][0]
+    export_ = submitted(body)
+    planned = export_.plan()
+    assert export_.render(planned, 0).done
+    remove(href)
+    with pytest.raises((TransientError, InvalidRequest)):  # though it is open still
+        export_.render(planned, 1)
+    put_scene(scene, href.split("/")[-2])
+    assert export_.render(planned, *range(planned.tiles)).done
+    assert {tile["state"] for tile in stored_tiles(export_)} == {"done"}
+
+
 def test_after_three_failures_the_rest_is_not_rendered(body: dict[str, Any]) -> None:
     export_ = submitted(body)
     planned = export_.plan()

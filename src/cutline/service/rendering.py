@@ -78,6 +78,7 @@ def _render(records: Records, record: ExportRecord, task: TileTask, tile: TilePl
     try:
         receipt = renderer.render(tile)
     except CutlineError as error:
+        renderer.close()  # the next try begins with nothing that this one may have spoiled
         records.add_billed(record, _milliseconds_since(began))
         failure = Failure(code=error.code, message=error.message, pointer=error.pointer)
         records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure))
