@@ -28,6 +28,8 @@ from cutline.store.records import Records
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
+MAX_ANSWER = 5 << 20
+"""Bytes; a Lambda answers with 6 MB at most"""
 SPARE_MS = 4_000
 """Of an invocation's time, for what follows after the last file that an estimate opens"""
 
@@ -85,7 +87,7 @@ def estimated(body: NewExport) -> Response[Any]:
 )
 def listed(
     status: Annotated[Status | None, Query(description="Only those")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 50,
     cursor: Cursor = None,
 ) -> Response[Any]:
     return answer(HTTPStatus.OK, page_of(caller(router), status=status, limit=limit, cursor=cursor))
@@ -111,7 +113,9 @@ def watched(export_id: ExportId) -> Response[Any]:
     responses=told(200, "A page of them", TileCollection, 404, content_type=GEOJSON),
 )
 def tiles(
-    export_id: ExportId, limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000, cursor: Cursor = None
+    export_id: ExportId,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="At most so many")] = 10_000,
+    cursor: Cursor = None,
 ) -> Response[Any]:
     return answer(HTTPStatus.OK, tiles_of(_find(export_id), limit=limit, cursor=cursor), content_type=GEOJSON)
 
@@ -119,12 +123,13 @@ def tiles(
 @router.get(
     "/exports/<export_id>/audit",
     summary="Its story: who did what, when, with which inputs, and how each step went",
+    description="Single tiles and children of the map are left out where an answer could not hold them.",
     operation_id="getAudit",
     tags=EXPORTS,
     responses=told(200, "All attempts, from the executions' histories", Audit, 404),
 )
 def audited(export_id: ExportId) -> Response[Any]:
-    return answer(HTTPStatus.OK, audit_of(_find(export_id)))
+    return answer(HTTPStatus.OK, _fitting(audit_of(_find(export_id))))
 
 
 @router.get(
@@ -137,7 +142,7 @@ def audited(export_id: ExportId) -> Response[Any]:
 def logged(
     export_id: ExportId,
     function: Annotated[str | None, Query(max_length=40, description="Only that function's", examples=["plan"])] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many")] = 100,
     cursor: Cursor = None,
 ) -> Response[Any]:
     return answer(HTTPStatus.OK, logs_of(_find(export_id), function=function, limit=limit, cursor=cursor))
@@ -196,6 +201,17 @@ def download(
 def deleted(export_id: ExportId) -> Response[Any]:
     ending.delete(_find(export_id), caller(router).sub)
     return answer(HTTPStatus.NO_CONTENT)
+
+
+def _fitting(audit: Audit) -> Audit:
+    """``audit``, short enough for an answer: tens of thousands of tiles are counted rather than listed."""
+    if len(audit.model_dump_json()) <= MAX_ANSWER:
+        return audit
+    attempts = tuple(
+        attempt.model_copy(update={"children": (), "tiles": attempt.tiles.model_copy(update={"rendered": ()})})
+        for attempt in audit.attempts
+    )
+    return audit.model_copy(update={"attempts": attempts})
 
 
 def _find(export_id: str) -> ExportRecord:
