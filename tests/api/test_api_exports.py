@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from cutline.models.api import ExportBody
 from cutline.models.record import Failure, TileRecord, now
@@ -105,6 +107,19 @@ def test_a_key_says_which_requests_are_the_same(api: Call) -> None:
     assert submitted(api, headers={"Idempotency-Key": "one"}, who=BEN) != first
 
 
+@pytest.fixture
+def whole_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls one after the other: moto's refused transactions undo what others wrote meanwhile, and AWS's do not."""
+    lock, send = threading.Lock(), BaseClient._make_api_call
+
+    def one_by_one(self: Any, *call: Any) -> Any:
+        with lock:
+            return send(self, *call)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", one_by_one)
+
+
+@pytest.mark.usefixtures("whole_calls")
 def test_the_same_request_at_the_same_moment_is_one_export(api: Call, aws: ServiceSettings) -> None:
     body, anna = ExportBody.model_validate(BODY), Caller(ANNA)
     with ThreadPoolExecutor(8) as pool:
