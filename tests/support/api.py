@@ -93,8 +93,9 @@ def answer_to(event: dict[str, Any]) -> Answer:
 
 def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
     """The API as a WSGI application, for tools that speak HTTP. Who sends a token is ANNA."""
-    from local.gateway import event_of as gateway_event
     from werkzeug.wrappers import Request, Response
+
+    from local.gateway import event_of as gateway_event
 
     request = Request(environ)
     token = request.authorization.token if request.authorization else None
