@@ -14,6 +14,9 @@ from pathlib import Path
 import psutil
 
 INTERVAL = 0.05
+"""Seconds between looks at the memory, at least"""
+REST = 40
+"""Times as long as a look took, at least: it takes a core from the processes, and holds up their page faults"""
 SET_CHILD_SUBREAPER = 36
 """prctl's number: processes whose parent ends before them become ours, and with them what they have used"""
 
@@ -64,8 +67,11 @@ class _Sampler(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
-        while not self._ended.wait(INTERVAL):
+        took = 0.0
+        while not self._ended.wait(max(INTERVAL, REST * took)):
+            began = time.perf_counter()
             self.peak = max(self.peak, _tree_pss(self._pid))
+            took = time.perf_counter() - began
 
     def stop(self) -> None:
         self._ended.set()

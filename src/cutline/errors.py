@@ -26,13 +26,13 @@ into the request (RFC 6901), where there is one. Its ``details`` are more that a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 
 class CutlineError(Exception):
     """The root. ``message`` is one sentence for a person: what is wrong and what would be right."""
 
-    code: ClassVar[str] = "cutline-error"
+    code: str = "cutline-error"
 
     def __init__(self, message: str, *, pointer: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from cutline import errors
 from cutline.cog.assemble import Assembly, prepare
 from cutline.cog.checksum import crc64_text
 from cutline.cog.receipts import read_receipt
@@ -69,8 +68,8 @@ def _receipts(
     with ThreadPoolExecutor(_READERS) as threads:
         receipts = list(threads.map(lambda tile: read_receipt(tile, workspace), plan.tiles))
     if None in receipts:
-        for family, failure in records.failures(task.export_id, task.attempt):
-            raise _again(family, failure)
+        for failure in records.failures(task.export_id, task.attempt):
+            raise _final(failure)
         tile = plan.tiles[receipts.index(None)]
         missing = receipts.count(None)
         raise IncompleteExport(
@@ -80,14 +79,12 @@ def _receipts(
     return receipts
 
 
-def _again(family: str, failure: Failure) -> CutlineError:
-    """A recorded failure as the error that it was: of the class with its code, else of its family."""
-    known = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CutlineError)]
-    for kind in known:
-        if kind.code == failure.code:
-            return kind(failure.message, pointer=failure.pointer)
-    by_name = {kind.__name__: kind for kind in known}
-    return by_name.get(family, InternalError)(failure.message, pointer=failure.pointer)
+def _final(failure: Failure) -> CutlineError:
+    """A tile's failure, under its own code. It was tried again as often as is worth it: for the state machine it is
+    final, whatever it was then."""
+    error = IncompleteExport(failure.message, pointer=failure.pointer)
+    error.code = failure.code
+    return error
 
 
 def _joined(assembly: Assembly, workspace: S3Workspace) -> Joined:

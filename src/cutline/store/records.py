@@ -266,11 +266,11 @@ class Records:
             if not (start := answer.get("LastEvaluatedKey")):
                 return int(count)
 
-    def failures(self, export_id: str, attempt: int) -> Iterator[tuple[str, Failure]]:
-        """What children of the map could not do: (family of the error, why)."""
+    def failures(self, export_id: str, attempt: int) -> Iterator[Failure]:
+        """Why children of the map gave up."""
         for item in self._query(f"EXPORT#{export_id}", f"FAILURE#{attempt}#"):
             error = json.loads(plain(item)["error"])
-            yield error["Error"], failure_of(error["Error"], error.get("Cause", ""))
+            yield failure_of(error["Error"], error.get("Cause", ""))
 
     def put_delivery(self, export_id: str, delivery: DeliveryRecord) -> None:
         keys = {"pk": f"EXPORT#{export_id}", "sk": f"DELIVERY#{delivery.delivery_id}"}
