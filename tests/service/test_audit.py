@@ -22,6 +22,7 @@ from cutline.service import reconciling
 from cutline.service.audit import audit_of
 from cutline.service.history import child_of, states_of
 from cutline.settings import ServiceSettings
+from cutline.store.bucket import Bucket
 from cutline.store.clients import client
 from cutline.store.plans import Plans
 from cutline.store.records import Records
@@ -199,4 +200,6 @@ def test_attempts_are_joined(aws: ServiceSettings, states: Stubber) -> None:
 def test_what_is_archived_is_not_archived_again(aws: ServiceSettings, states: Stubber) -> None:
     rendered(aws)
     tell_of_success(states)
-    reconciling.reconcile(recorded("status_change")["detail"])
+    before = Bucket(aws.audit_bucket).read("01hzy3/1.json")
+    reconciling.reconcile(recorded("status_change")["detail"])  # Step Functions has nothing more to answer
+    assert before is not None and Bucket(aws.audit_bucket).read("01hzy3/1.json") == before

@@ -21,7 +21,7 @@ from functions.import_aoi.handler import handler
 from tests.support.exports import keys
 from tests.support.inbox import created, deliver, put
 
-HOSTILE = Path("/work/shared/data/vectors/hostile")
+HOSTILE = Path(__file__).parents[3] / "shared/data/vectors/hostile"
 ANNA = Caller(sub="anna", username="anna")
 SQUARE = {"type": "Polygon", "coordinates": [[[13, 50], [13.1, 50], [13.1, 50.1], [13, 50.1], [13, 50]]]}
 OTHER = {"type": "Polygon", "coordinates": [[[14, 51], [14.1, 51], [14.1, 51.1], [14, 51.1], [14, 51]]]}

@@ -9,6 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from cutline.errors import CutlineError, InternalError, TransientError
 
+REFUSED = "ConditionalCheckFailedException"
+"""DynamoDB's code for a write whose condition does not hold"""
+
 _PASSING = frozenset(
     {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "RequestLimitExceeded", "TooManyRequestsException"}
     | {"Throttling", "ThrottlingException", "ThrottledException", "ProvisionedThroughputExceededException"}

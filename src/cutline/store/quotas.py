@@ -19,9 +19,8 @@ from cutline.errors import RateLimited
 from cutline.models.record import ExportRecord
 from cutline.settings import Limits
 from cutline.store.clients import client
+from cutline.store.faults import REFUSED
 from cutline.store.items import Item, plain, typed
-
-REFUSED = "ConditionalCheckFailedException"
 
 
 class Quotas:

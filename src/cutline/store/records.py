@@ -29,11 +29,11 @@ from cutline.models.record import (
     now,
 )
 from cutline.store.clients import client
+from cutline.store.faults import REFUSED
 from cutline.store.items import Item, item_of, model_of, plain, typed
 from cutline.store.pages import cursor_of, start_of
 
 META = "META"
-REFUSED = "ConditionalCheckFailedException"
 
 
 def export_key(export_id: str, part: str = META) -> Item:

@@ -14,12 +14,12 @@ from cutline.errors import Conflict, NotFound
 from cutline.models.record import Failure, now
 from cutline.models.upload import PresetRecord, UploadRecord
 from cutline.store.clients import client
+from cutline.store.faults import REFUSED
 from cutline.store.items import Item, item_of, model_of, typed
 from cutline.store.pages import cursor_of, start_of
 
 META = "META"
 WAITING_DAYS = 7
-REFUSED = "ConditionalCheckFailedException"
 
 
 class Uploads:
