@@ -215,12 +215,12 @@ def test_counts_and_spans_are_those_of_the_mask(area: BaseGeometry, step: int) -
 
 @few
 @given(areas(), st.sampled_from([512, 1024]))
-def test_the_tiles_are_those_with_a_pixel(area: BaseGeometry, edge: int) -> None:
+def test_the_pixels_of_each_tile_are_counted(area: BaseGeometry, edge: int) -> None:
     geobox = geobox_of(1500, 1600, row=-1500)
     cutline = Cutline(scale(area, 30, 30, origin=(0, 0)), geobox)
     mask = cutline.mask(0, 0, geobox.shape)
     expected = [
-        [mask[row : row + edge, col : col + edge].any() for col in range(0, 1600, edge)] for row in range(0, 1500, edge)
+        [mask[row : row + edge, col : col + edge].sum() for col in range(0, 1600, edge)] for row in range(0, 1500, edge)
     ]
     np.testing.assert_array_equal(cutline.tiles(edge), np.array(expected))
 

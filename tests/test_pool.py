@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -14,13 +16,13 @@ from cutline.errors import SourceUnavailable
 from cutline.export import export, plan_request, render_tiles
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
-from cutline.pool import Crew, routes
+from cutline.pool import Crew, kept_for_the_end, routes
 from cutline.store.workspace import Folder
 from tests.support.scenes import make_request, texture, write_scene
 
 
 def grid(rows: int, cols: int) -> list[TilePlan]:
-    return [TilePlan(row=row, col=col, scenes=(), key="") for row in range(rows) for col in range(cols)]
+    return [TilePlan(row=row, col=col, scenes=(), pixels=1, key="") for row in range(rows) for col in range(cols)]
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 8), st.data())
@@ -52,26 +54,47 @@ class Pool:
         return Future()
 
 
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=30), st.integers(1, 8))
+def test_the_smallest_are_kept_for_the_end(pixels: list[int], workers: int) -> None:
+    tiles = [TilePlan(row=0, col=col, scenes=(), pixels=count, key="") for col, count in enumerate(pixels)]
+    kept = [pixels[index] for index in kept_for_the_end(tiles, range(len(tiles)), workers)]
+    others = sorted((Counter(pixels) - Counter(kept)).elements())
+    assert kept == sorted(kept, reverse=True) == sorted(pixels)[: len(kept)][::-1]
+    assert sum(kept) <= workers * max(pixels)
+    assert not others or sum(kept) + others[0] > workers * max(pixels)
+
+
+def crew(tiles: Sequence[TilePlan], workers: int) -> tuple[Crew, list[Pool]]:
+    plan, pools = ExportPlan.model_construct(tiles=tuple(tiles)), [Pool() for _ in range(workers)]
+    return Crew(plan, pools, range(len(tiles))), pools  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("tiles", "workers"), [(2, 2), (8, 8), (3, 5), (12, 4)])
 def test_each_gets_one_tile_so_that_nobody_idles_while_another_has_one_waiting(tiles: int, workers: int) -> None:
-    plan = ExportPlan.model_construct(tiles=tuple(grid(1, tiles)))
-    pools = [Pool() for _ in range(workers)]
-    crew = Crew(plan, pools, routes(plan.tiles, range(tiles), workers))  # type: ignore[arg-type]
+    team, pools = crew(grid(1, tiles), workers)
     for at in range(workers):
-        crew.give(at)
+        team.give(at)
     assert sorted(len(pool.given) for pool in pools) == [0] * (workers - tiles) + [1] * min(tiles, workers)
 
 
-def test_who_is_done_takes_the_last_of_who_has_most() -> None:
-    plan = ExportPlan.model_construct(tiles=tuple(grid(1, 8)))
-    pools = [Pool(), Pool()]
-    crew = Crew(plan, pools, routes(plan.tiles, range(8), 2))  # type: ignore[arg-type]
+def test_who_is_done_takes_the_last_of_who_has_most_and_the_small_ones_at_the_end() -> None:
+    large = [tile.model_copy(update={"pixels": 9}) for tile in grid(1, 8)]
+    small = [TilePlan(row=1, col=col, scenes=(), pixels=col + 5, key="") for col in range(3)]
+    team, pools = crew([*small, *large], 2)
     for _ in range(4):
-        crew.give(0)
+        team.give(0)
     assert [tile.col for tile in pools[0].given] == [0, 1, 2, 3]
-    for _ in range(5):  # one more than there is
-        crew.give(0)
-    assert [tile.col for tile in pools[0].given[4:]] == [7, 6, 5, 4]
+    for _ in range(8):  # one more than there is
+        team.give(0)
+    assert [(tile.row, tile.col) for tile in pools[0].given[4:]] == [
+        (0, 7),
+        (0, 6),
+        (0, 5),
+        (0, 4),
+        (1, 2),
+        (1, 1),
+        (1, 0),
+    ]
 
 
 def test_more_workers_than_tiles(tmp_path: Path) -> None:

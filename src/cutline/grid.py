@@ -175,15 +175,16 @@ class Cutline:
         strips = (self.spans(row, row + _STRIP) for row in range(0, self.geobox.shape[0], _STRIP))
         return sum(int((strip.end - strip.first).sum()) for strip in strips)
 
-    def tiles(self, edge: int) -> NDArray[np.bool_]:
-        """Which tiles have a pixel inside, as (tile rows, tile cols)."""
-        tiling = Tiling(self.geobox.shape, edge)
-        inside = np.zeros((tiling.rows, tiling.cols), np.bool_)
+    def tiles(self, edge: int) -> NDArray[np.int64]:
+        """How many pixels of each tile are inside, as (tile rows, tile cols)."""
+        tiling, width = Tiling(self.geobox.shape, edge), self.geobox.shape[1]
+        inside = np.zeros((tiling.rows, tiling.cols), np.int64)
         for row in range(tiling.rows):
             strip = self.spans(row * edge, (row + 1) * edge)
-            begin = np.bincount(strip.first // edge, minlength=tiling.cols + 1)
-            cease = np.bincount((strip.end - 1) // edge + 1, minlength=tiling.cols + 1)
-            inside[row] = np.cumsum(begin - cease)[: tiling.cols] > 0
+            begin = np.bincount(strip.first, minlength=width + 1)
+            cease = np.bincount(strip.end, minlength=width + 1)
+            in_column = np.cumsum(begin - cease)[:width]
+            inside[row] = np.add.reduceat(in_column, np.arange(0, width, edge))
         return inside
 
     def _crossings(self, first_row: int, end_row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -293,7 +293,8 @@ def _area_km2(geometry: BaseGeometry) -> float:
 def _tiles(placed: Sequence[BaseGeometry], cutline: Cutline, tiling: Tiling) -> list[TilePlan]:
     """The tiles that have a pixel inside the cutline and a scene within reach, row by row."""
     geobox, edge = cutline.geobox, tiling.edge
-    row, col = np.nonzero(cutline.tiles(edge))
+    pixels = cutline.tiles(edge)
+    row, col = np.nonzero(pixels)
     (left, _, _, top), (width, height) = geobox.bounds, (edge * geobox.resolution[0], edge * geobox.resolution[1])
     west, north = left + col * width, top - row * height
     squares = np.asarray(shapely.box(west, north - height, west + width, north))
@@ -305,6 +306,12 @@ def _tiles(placed: Sequence[BaseGeometry], cutline: Cutline, tiling: Tiling) -> 
         shapely.prepare(where)
         touches[index, near] = shapely.dwithin(where, squares[near], 2 * max(geobox.resolution))
     return [
-        TilePlan(row=int(row[at]), col=int(col[at]), scenes=tuple(np.flatnonzero(touches[:, at]).tolist()), key="")
+        TilePlan(
+            row=int(row[at]),
+            col=int(col[at]),
+            scenes=tuple(np.flatnonzero(touches[:, at]).tolist()),
+            pixels=int(pixels[row[at], col[at]]),
+            key="",
+        )
         for at in np.flatnonzero(touches.any(axis=0))
     ]

@@ -25,10 +25,9 @@ def rendered(
 
     The first that fails ends all workers. Raises the family of CutlineError.
     """
-    queues = routes(plan.tiles, todo, workers)
-    with _started(plan, folder, len(queues)) as pools:
-        crew = Crew(plan, pools, queues)
-        for at in range(len(queues)):
+    with _started(plan, folder, workers) as pools:
+        crew = Crew(plan, pools, todo)
+        for at in range(workers):
             crew.give(at)
         while crew.pending:
             for future in wait(crew.pending, return_when=FIRST_COMPLETED).done:
@@ -46,23 +45,42 @@ def routes(tiles: Sequence[TilePlan], todo: Sequence[int], workers: int) -> list
     return [deque(way[at * len(way) // workers : (at + 1) * len(way) // workers]) for at in range(workers)]
 
 
+def kept_for_the_end(tiles: Sequence[TilePlan], todo: Sequence[int], workers: int) -> deque[int]:
+    """The smallest tiles, as much of them as all workers do while one does the largest; larger ones first.
+
+    Whoever is idle takes one of them while others are still at a large tile: without them it would wait for those.
+    """
+    smallest = deque(sorted(todo, key=lambda index: tiles[index].pixels))
+    room = workers * tiles[smallest[-1]].pixels
+    kept: deque[int] = deque()
+    while smallest and tiles[smallest[0]].pixels <= room:
+        room -= tiles[smallest[0]].pixels
+        kept.appendleft(smallest.popleft())
+    return kept
+
+
 class Crew:
     """Workers, each a pool of one, and what they have to do."""
 
-    def __init__(self, plan: ExportPlan, pools: Sequence[ProcessPoolExecutor], queues: Sequence[deque[int]]) -> None:
-        self._plan, self._pools, self._queues = plan, pools, queues
+    def __init__(self, plan: ExportPlan, pools: Sequence[ProcessPoolExecutor], todo: Sequence[int]) -> None:
+        self._plan, self._pools = plan, pools
+        self._last = kept_for_the_end(plan.tiles, todo, len(pools))
+        self._queues = routes(plan.tiles, sorted(set(todo) - set(self._last)), len(pools))
         self.pending: dict[Future[TileReceipt], tuple[int, int]] = {}
         """What is being done: which tile, by which worker"""
 
     def give(self, at: int) -> None:
-        """An idle worker its next tile, and when it has none left the last one of who has most.
+        """An idle worker its next tile; when it has none left the last one of who has most; then one of the small.
 
         Never one more than it is at: nobody else could take what waits behind that.
         """
         own, fullest = self._queues[at], max(self._queues, key=len)
-        if not fullest:
+        if fullest:
+            index = own.popleft() if own else fullest.pop()
+        elif self._last:
+            index = self._last.popleft()
+        else:
             return
-        index = own.popleft() if own else fullest.pop()
         tile = self._plan.tiles[index]
         with _told_of_death(tile), undisturbed(signal.SIGINT, signal.SIGTERM):
             # These reach the whole group, but a worker, which may be spawned here, leaves them to us.

@@ -36,7 +36,7 @@ def make_plan(spec: CogSpec, shape: tuple[int, int], edge: int) -> ExportPlan:
     """Every tile of the grid is planned. Scenes, graph and area are left out: nothing here looks at them."""
     geobox = Geobox(crs="EPSG:32633", resolution=(10.0, 10.0), col=40_000, row=-560_000, shape=shape)
     tiles = tuple(
-        TilePlan(row=row, col=col, scenes=(), key=f"tile-{row}-{col}") for row, col in Tiling(shape, edge)
+        TilePlan(row=row, col=col, scenes=(), pixels=1, key=f"tile-{row}-{col}") for row, col in Tiling(shape, edge)
     )  # fmt: skip
     return ExportPlan.model_construct(
         cog=spec, geobox=geobox, edge=edge, tiles=tiles, graph={}, bands=spec.bands, pixels=shape[0] * shape[1],

@@ -42,6 +42,8 @@ class TilePlan(Model):
     """Position in the tiling"""
     scenes: tuple[int, ...]
     """Indices into the plan's scenes whose footprint touches the tile, in mosaic order"""
+    pixels: int
+    """Inside the area: what there is to do at most"""
     key: str
     """Hash of all that decides this tile's bytes: work already done under this key can be used again"""
 
