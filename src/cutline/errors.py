@@ -15,6 +15,8 @@
     ├ TransientError        may well succeed when tried again
     │ └ SourceUnavailable   a scene could not be read: which tile, which scene, why
     ├ DeliveryRejected      a target did not take the result; the result itself is kept
+    │ ├ BadCredentials      it does not know us any more, or does not let us: what to grant or renew
+    │ └ QuotaExceeded       it has no room: how much is needed, and how much there is
     ├ StorageError          the place to write to is full, read-only or gone
     └ InternalError         a broken invariant of ours
       └ IncompleteExport    a block or a tile without its bytes
@@ -99,6 +101,14 @@ class SourceUnavailable(TransientError):
 
 class DeliveryRejected(CutlineError):
     code = "delivery-rejected"
+
+
+class BadCredentials(DeliveryRejected):
+    code = "bad-credentials"
+
+
+class QuotaExceeded(DeliveryRejected):
+    code = "quota-exceeded"
 
 
 class StorageError(CutlineError):

@@ -112,11 +112,19 @@ class DeliveryRecord(Model):
 
     delivery_id: str
     kind: str
+    """link, or the kind of its destination"""
+    destination_id: str | None = None
+    prefix: str | None = None
+    """Instead of the destination's own"""
     state: DeliveryState
     attempt: int
     uri: str | None = None
     nbytes: int | None = None
     checksum: str | None = None
+    cursor: dict[str, Any] = Field(default_factory=dict)
+    """How far it came, as its target wrote it (deliver/target.py)"""
+    version: int = 0
+    """Of the record: who writes it has to have read the latest"""
     at: AwareDatetime | None = None
     error: Failure | None = None
 
