@@ -175,7 +175,7 @@ def test_a_faulty_area_in_a_graph_is_refused(name: str) -> None:
     ring, message = FAULTY[name]
     with pytest.raises(InvalidGeometry, match=message) as refused:
         built(graph=area_graph({"type": "Polygon", "coordinates": [ring]}))
-    assert refused.value.pointer == "/aoi"
+    assert refused.value.pointer == "/process/n1/arguments/geometries"
 
 
 def test_an_area_of_a_graph_across_180() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutline.aoi import read_geojson
-from cutline.errors import InvalidProcess, InvalidRequest
+from cutline.errors import CutlineError, InvalidProcess, InvalidRequest
 from cutline.models.base import GeoJSON
 from cutline.models.grid import Geobox
 from cutline.models.request import (
@@ -21,7 +21,7 @@ from cutline.models.request import (
     SceneRequest,
     Source,
 )
-from cutline.process import Lowered, bands_graph, color_graph, expression_graph, lower, named_graph
+from cutline.process import Lowered, bands_graph, color_graph, expression_graph, lower, named_graph, place_of
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,19 @@ class Wanted:
     nodata: float | None = None
 
 
+_SCENES = "/source/scenes"
+_POINTERS = {"aoi": "/aoi", "mosaic": "/mosaic", "temporal": "/source/temporal"}
+"""Of fields that are not the output's"""
 _OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "level", "dtype", "scale", "offset", "nodata")
 
 
 def build_request(wanted: Wanted) -> ExportRequest:
     """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do, and
     InvalidGeometry (or TooLarge) for an area in the graph that is none; ``wanted.aoi`` has been checked already."""
-    lowered = lower(_graph(wanted))
+    graph = _graph(wanted)
+    lowered = lower(graph)
     if lowered.aoi is not None:
-        lowered = lowered.model_copy(update={"aoi": _checked_area(lowered.aoi)})
+        lowered = lowered.model_copy(update={"aoi": _checked_area(lowered.aoi, place_of(graph, "aoi"))})
     output = {name: value for name in _OUTPUT_FIELDS if (value := _agreed(name, wanted, lowered)) is not None}
     if wanted.like is not None:
         if "crs" in output or "resolution" in output:
@@ -98,23 +102,28 @@ def _graph(wanted: Wanted) -> ProcessGraph:
     return color_graph(graph, wanted.color) if wanted.color else graph
 
 
-def _checked_area(area: GeoJSON) -> GeoJSON:
-    """An area of a graph, by the rules for files, with the same limits."""
-    return read_geojson(area).to_geojson()
+def _checked_area(area: GeoJSON, pointer: str | None) -> GeoJSON:
+    """An area of a graph, by the rules for files, with the same limits; ``pointer`` says where it is written."""
+    try:
+        return read_geojson(area).to_geojson()
+    except CutlineError as error:
+        raise type(error)(error.message, pointer=pointer, details=error.details) from error
 
 
 def _agreed(name: str, wanted: Wanted, lowered: Lowered) -> Any:
     said, in_graph = getattr(wanted, name), getattr(lowered, name)
     both_nan = said != said and in_graph != in_graph  # noqa: PLR0124
     if said is not None and in_graph is not None and said != in_graph and not both_nan:
-        raise InvalidProcess(f"the process graph says its own {name}, which differs from the one given; keep one")
+        message = f"the process graph says its own {name}, which differs from the one given; keep one"
+        raise InvalidProcess(message, pointer=_POINTERS.get(name, f"/output/{name}"))
     return in_graph if said is None else said
 
 
 def _scenes(wanted: Wanted, lowered: Lowered) -> tuple[SceneRequest, ...]:
     if wanted.scenes and lowered.hrefs:
-        raise InvalidProcess("the process graph loads its own scenes (load_stac); leave out --scene, or use it alone")
+        message = "the process graph loads its own scenes (load_stac); leave out --scene, or use it alone"
+        raise InvalidProcess(message, pointer=_SCENES)
     scenes = tuple(wanted.scenes) or tuple(SceneRequest(href=href) for href in lowered.hrefs)
     if not scenes:
-        raise InvalidRequest("no scene is given; add --scene FILE", pointer="/source/scenes")
+        raise InvalidRequest("no scene is given; add --scene FILE", pointer=_SCENES)
     return scenes

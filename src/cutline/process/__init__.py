@@ -12,6 +12,7 @@ from cutline.process.compile import PixelProcess, compile_graph
 from cutline.process.forms import bands_graph, color_graph, expression_graph, named_graph
 from cutline.process.graph import parse_graph
 from cutline.process.lower import Lowered, lower
+from cutline.process.places import place_of
 
 __all__ = [
     "Lowered",
@@ -26,4 +27,5 @@ __all__ = [
     "lower",
     "named_graph",
     "parse_graph",
+    "place_of",
 ]

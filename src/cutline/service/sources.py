@@ -26,6 +26,7 @@ from cutline.models.request import ExportRequest, SceneRequest, Source
 from cutline.process import parse_graph
 from cutline.process.color import check_formula
 from cutline.request import Wanted, build_request
+from cutline.service.pointers import field_of
 from cutline.service.searching import search
 from cutline.service.uploads import area_of
 
@@ -225,8 +226,6 @@ FIELDS = {
     **{f"--{name}": f"output.{name}" for name in ("scale", "offset", "nodata", "like")},
 }
 OPTION = re.compile(r"(?<![\w-])--(scene FILE|[a-z]+(-[a-z]+)*)")
-POINTERS = {"/source/temporal": "/source/datetime", "/output/geobox": "/output/like"}
-"""Field of an ExportRequest -> field of a body"""
 
 
 @contextmanager
@@ -236,11 +235,4 @@ def told_of(body: ExportBody) -> Iterator[None]:
         yield
     except CutlineError as error:
         message = OPTION.sub(lambda option: FIELDS.get(option[0], option[0][2:]), error.message)
-        pointer = POINTERS.get(error.pointer or "", error.pointer)
-        if pointer and pointer.startswith("/source/scenes") and body.source.scenes is None:
-            pointer = "/source/stac" if body.source.stac else "/process" if body.process else "/source/scenes"
-        if pointer and pointer.startswith("/process") and body.process is None:
-            pointer = "/expression" if body.expression else "/bands" if body.bands else pointer
-        if pointer == "/aoi" and body.aoi is None:
-            pointer = "/aoi_href" if body.aoi_href else None
-        raise type(error)(message, pointer=pointer, details=error.details) from error
+        raise type(error)(message, pointer=field_of(error.pointer, body), details=error.details) from error
