@@ -27,13 +27,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words.add_argument("--port", type=int, default=8000, help="0 for any that is free [8000]")
     words.add_argument("--data", type=Path, help="a folder that keeps exports from one start to the next")
     words.add_argument("--scenes", type=Path, help="a folder of rasters to export from, besides the demo's")
+    words.add_argument("--faults", type=_share, default=0, metavar="RATE", help="so many of AWS's answers are errors")
+    words.add_argument("--seed", type=int, default=0, help="of which ones are [0]")
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = words.parse_args(argv)
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())
     try:
-        service = Service(Options(given.port, given.data, given.scenes, given.root))
+        service = Service(Options(**vars(given)))
     except BlockingIOError:
         words.error(f"{given.data} is in use by another service")
     except (OSError, SystemExit):  # werkzeug's own way of saying it
@@ -47,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     # Not by sys.exit, which would wait for threads of moto's interpreter, which wait for their next retry.
     sys.stdout.flush()
     os._exit(0)
+
+
+def _share(text: str) -> float:
+    """0 to 1."""
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; give a number from 0 (none) to 1 (all)")
+    return share
 
 
 if __name__ == "__main__":

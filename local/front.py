@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from werkzeug.wrappers import Request, Response
 
 from local.aws import INTERPRETER
+from local.faults import Faults, json_refusal
 from local.functions import Functions
 from local.gateway import problem
 from local.objects import Objects, Wsgi, refusal
@@ -30,6 +31,8 @@ class Front:
         self.functions: Functions | None = None
         self.login: Callable[[Request], Response | None] | None = None
         self.gateway: Callable[[Request], Response] | None = None
+        self.faults: Faults | None = None
+        """If AWS is to fail now and then"""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -42,7 +45,7 @@ class Front:
         if _signed(request):
             return self._for_aws(request)
         if self._objects.has(request.path.strip("/").partition("/")[0]):
-            return self._objects.unsigned(request)
+            return self._perhaps("s3", request, self._objects.unsigned)
         if self.login and (answer := self.login(request)):
             return answer
         if self.gateway:
@@ -55,25 +58,35 @@ class Front:
             if credential.key == INTERPRETER[0] and "Origin" in request.headers:
                 raise Refused("AccessDenied", "no web page may use this key")
         except Refused as refused:
-            return refusal(refused) if "X-Amz-Target" not in request.headers else _json_refusal(refused)
-        if credential.service == "s3":
-            return self._objects.allowed(request)
-        if credential.service == "dynamodb":
-            return self._database
+            return refusal(refused) if "X-Amz-Target" not in request.headers else json_refusal(refused)
+        return self._perhaps(credential.service, request, self._of_service(credential.service, request))
+
+    def _of_service(self, service: str, request: Request) -> Callable[[Request], Response | Wsgi]:
+        """Who answers for a service of AWS."""
+        if service == "s3":
+            return self._objects.allowed
+        if service == "dynamodb":
+            return lambda _: self._database
         if self.functions and (found := INVOKE.fullmatch(request.path)):
-            return self._invoke(self.functions, unquote(found["name"]), request)
-        return self._aws
+            return functools.partial(self._invoke, self.functions, unquote(found["name"]))
+        return lambda _: self._aws
+
+    def _perhaps(self, service: str, request: Request, ask: Callable[[Request], Response | Wsgi]) -> Response | Wsgi:
+        """What ``ask`` answers, unless AWS is to fail."""
+        if self.faults is None:
+            return ask(request)
+        return self.faults.instead(service, request, ask)
 
     @staticmethod
     def _invoke(functions: Functions, name: str, request: Request) -> Response:
         try:
             function = functions[name]
         except KeyError:
-            return _json_refusal(Refused("ResourceNotFoundException", f"Function not found: {name}", 404))
+            return json_refusal(Refused("ResourceNotFoundException", f"Function not found: {name}", 404))
         try:
             answer = function.invoke(request.get_data() or b"{}")
         except Stopping:
-            return _json_refusal(Refused("ServiceException", "the service is stopping", 500))
+            return json_refusal(Refused("ServiceException", "the service is stopping", 500))
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         if answer.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
@@ -86,8 +99,3 @@ def _signed(request: Request) -> bool:
         or "X-Amz-Target" in request.headers
         or "X-Amz-Signature" in request.args
     )
-
-
-def _json_refusal(refused: Refused) -> Response:
-    body = json.dumps({"__type": refused.code, "Type": "User", "message": refused.message})
-    return Response(body, refused.status, {"x-amzn-ErrorType": refused.code}, content_type="application/x-amz-json-1.0")

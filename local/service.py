@@ -14,6 +14,7 @@ from local.aws import Cloud
 from local.database import Database
 from local.digest import committed
 from local.executions import ExecutionEnds, lost, send
+from local.faults import Faults
 from local.front import Front
 from local.functions import ROOT, Function, Functions
 from local.gateway import Gateway
@@ -48,6 +49,10 @@ class Options:
     scenes: Path | None = None
     root: Path = ROOT
     """Where functions/ is"""
+    faults: float = 0
+    """The share of requests to AWS's APIs that fail"""
+    seed: int = 0
+    """Of which ones do"""
 
 
 class Service:
@@ -81,6 +86,8 @@ class Service:
         self.functions["submit"].warm()
         self._workers.append(Scenes(options.scenes))
         threading.Thread(target=self._warm, daemon=True).start()
+        if options.faults:  # from now on: what is above is no part of what one tries
+            front.faults = Faults(options.faults, options.seed)
 
     def close(self) -> None:
         """No thread works on and no process is left."""
