@@ -13,11 +13,12 @@ import pytest
 from botocore.client import BaseClient
 
 from cutline.models.api import ExportBody
-from cutline.models.record import Failure, TileRecord, now
+from cutline.models.record import ExportRecord, Failure, TileRecord, now
+from cutline.service import views
 from cutline.service.callers import Caller
 from cutline.service.settling import release
 from cutline.service.submitting import submit
-from cutline.settings import ServiceSettings
+from cutline.settings import ServiceSettings, service
 from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.support.api import ANNA, BEN, BODY, SQUARE, Call
@@ -209,27 +210,50 @@ def test_cursors_that_are_none_are_refused(api: Call, path: str) -> None:
         assert (answer.status, answer.json["code"]) == (422, "invalid-request"), cursor
 
 
+def put_tiles(record: ExportRecord, *tiles: dict[str, Any]) -> None:
+    for col, more in enumerate(tiles):
+        tile = {"row": 0, "col": col, "attempt": record.attempt, "state": "done", "key": "k", "at": now(), **more}
+        Records(service().table).put_tile(record.export_id, TileRecord.model_validate(tile))
+
+
 def test_progress_is_counted(api: Call, aws: ServiceSettings) -> None:
     records = Records(aws.table)
-    record = make_export("a" * 24, owner=ANNA, tiles=8, pixels=1000)
-    record = records.move(record, "RENDERING")
-    began = record.updated_at - dt.timedelta(seconds=30)
-    client("dynamodb").update_item(
-        TableName=aws.table, Key={"pk": {"S": f"EXPORT#{record.export_id}"}, "sk": {"S": "META"}},
-        UpdateExpression="SET updated_at = :at", ExpressionAttributeValues={":at": {"S": began.isoformat()}},
-    )  # fmt: skip
+    record = records.move(make_export("a" * 24, owner=ANNA, tiles=8, pixels=1000), "RENDERING")
     path = f"/exports/{record.export_id}"
     assert (api("GET", path).json["percent"], api("GET", path).json["eta_seconds"]) == (0, None)
-    for col in range(3):
-        state: Any = "empty" if col else "done"
-        records.put_tile(record.export_id, TileRecord(row=0, col=col, attempt=1, state=state, key="k", at=now()))
+    put_tiles(record, {}, {"state": "empty"}, {"state": "empty"}, {"state": "failed"})
     seen = api("GET", path).json
     assert (seen["percent"], seen["tiles"]) == (37.5, {"planned": 8, "done": 3, "failed": 0})
-    assert 45 <= seen["eta_seconds"] <= 60  # five tiles at ten seconds each
-    done = records.move(records.get(record.export_id), "SUCCESS")
+    records.move(record, "SUCCESS")
     assert api("GET", path).json["percent"] == 100
     assert api("GET", path).json["tiles"] == {"planned": 8, "done": 8, "failed": 0}
-    assert done.ended
+
+
+def test_the_time_left_goes_by_pixels_since_rendering_began(
+    api: Call, aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, at = Records(aws.table), now()
+    monkeypatch.setattr(views, "now", lambda: at)
+    record = make_export("a" * 24, owner=ANNA, tiles=4, tile_pixels=1000, rendering_at=at - dt.timedelta(seconds=30))
+    record = records.move(record, "RENDERING")  # which is the record's last change, and not when it began
+
+    def eta() -> Any:
+        return api("GET", f"/exports/{record.export_id}").json["eta_seconds"]
+
+    put_tiles(record, {"pixels": 400, "reused": True})
+    assert eta() is None, "what was there before says nothing of the rate"
+    put_tiles(record, {"pixels": 400, "reused": True}, {"pixels": 100})
+    assert eta() == 150  # 100 pixels in 30 s; 500 are left
+    put_tiles(record, {}, {}, {"pixels": 400}, {"state": "failed", "pixels": 100})
+    assert eta() == 6  # 500 in 30 s; the failed 100 are left
+    records.move(record, "DELIVERING")
+    assert eta() is None
+
+
+def test_another_attempt_begins_to_render_anew(aws: ServiceSettings) -> None:
+    records = Records(aws.table)
+    record = records.move(make_export(rendering_at=now()), "ERROR")
+    assert records.begin_again(record).rendering_at is None
 
 
 def test_a_failure_is_told(api: Call, aws: ServiceSettings) -> None:

@@ -109,7 +109,7 @@ def test_what_a_graph_loads_is_judged_too() -> None:
     graph = {"load": {"process_id": "load_stac", "arguments": {"url": "https://b.org/item.json"}, "result": True}}
     with pytest.raises(InvalidScene, match=r"b\.org") as refused:
         request_of(ExportBody.model_validate({"process": graph}), ["a.org"])
-    assert refused.value.pointer == "/process"
+    assert refused.value.pointer == "/process/load/arguments/url"
 
 
 def test_items_are_asked_for_leave_before_their_files_are_opened() -> None:

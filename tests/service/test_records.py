@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from cutline.errors import Conflict, InvalidRequest, NotFound
-from cutline.models.record import RUNNING, Event, ExportRecord, Failure, TileRecord, now
+from cutline.models.record import RUNNING, Event, ExportRecord, Failure, Progress, TileRecord, now
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records, failure_of
@@ -115,8 +115,10 @@ def test_tiles_count_by_attempt(records: Records) -> None:
     for each in (tile(0, attempt=1), tile(1), tile(2, state="empty"), tile(3, state="failed", error=broken)):
         records.put_tile("e1", each)
     records.put_tile("e1", tile(0, attempt=2))
-    assert records.count_tiles("e1", 1) == 2
-    assert [each.col for each in records.tiles("e1", 1)] == [1, 2, 3]
+    records.put_tile("e1", tile(4, pixels=40))
+    records.put_tile("e1", tile(5, pixels=50, reused=True))
+    assert records.progress("e1", 1) == Progress(tiles=4, pixels=90, rendered=40)
+    assert [each.col for each in records.tiles("e1", 1)] == [1, 2, 3, 4, 5]
     assert [each.col for each in records.tiles("e1", 2)] == [0]
 
 

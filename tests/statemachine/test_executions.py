@@ -63,7 +63,9 @@ def called(machine: Interpreter, name: str) -> list[dict[str, Any]]:
 
 def test_success(machine: Interpreter) -> None:
     assert machine.run()["status"] == "SUCCEEDED"
-    assert record(machine).status == "SUCCESS"
+    ended = record(machine)
+    assert ended.status == "SUCCESS"
+    assert ended.rendering_at and ended.created_at <= ended.rendering_at <= ended.updated_at
     task = {"export_id": "e1", "attempt": 1}
     assert called(machine, "plan") == called(machine, "notify") == [task]
     rendered = sorted(called(machine, "render_tile"), key=lambda each: each["tiles"])

@@ -67,6 +67,10 @@ class ExportRecord(Model):
     """Inside the area; known once it is planned"""
     tiles: int | None = None
     """Planned"""
+    tile_pixels: int | None = None
+    """Of the planned tiles together: what there is to render"""
+    rendering_at: AwareDatetime | None = None
+    """When this attempt began to render"""
     billed_ms: int = 0
     """Lambda time of the attempt's tiles so far"""
     max_cost: float | None = None
@@ -101,10 +105,23 @@ class TileRecord(Model):
     state: TileState
     key: str
     at: AwareDatetime
+    pixels: int = 0
+    """Inside the area, as planned"""
     billed_ms: int = 0
     reused: bool = False
     """An earlier attempt, or another export, had rendered it"""
     error: Failure | None = None
+
+
+class Progress(Model):
+    """How far the tiles of an attempt are."""
+
+    tiles: int = 0
+    """Finished"""
+    pixels: int = 0
+    """Of those"""
+    rendered: int = 0
+    """Pixels of those that this attempt rendered itself"""
 
 
 class DeliveryRecord(Model):

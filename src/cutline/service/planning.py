@@ -34,7 +34,8 @@ def plan_export(task: ExportTask) -> Planned:
         plan = plans.get(task) or plans.keep(task, _planned(record, body, now))
         plans.keep_tasks(task, len(plan.tiles))
         told = tuple(dict.fromkeys(record.warnings + plan.warnings))  # those of submitting are about the area
-        record = records.change(record, pixels=plan.pixels, tiles=len(plan.tiles), warnings=told, result=None)
+        work = {"tiles": len(plan.tiles), "tile_pixels": sum(tile.pixels for tile in plan.tiles)}
+        record = records.change(record, pixels=plan.pixels, **work, warnings=told, result=None)
     return Planned(
         plan_href=plans.href(task),
         tasks=plans.tasks(task),

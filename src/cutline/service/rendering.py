@@ -109,6 +109,5 @@ def _note(
 
 
 def _tile(task: TileTask, tile: TilePlan, **fields: object) -> TileRecord:
-    return TileRecord.model_validate(
-        {"row": tile.row, "col": tile.col, "attempt": task.attempt, "key": tile.key, "at": now(), **fields}
-    )
+    planned = tile.model_dump(include={"row", "col", "key", "pixels"})
+    return TileRecord.model_validate({**planned, "attempt": task.attempt, "at": now(), **fields})

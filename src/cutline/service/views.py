@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 from cutline.models.api import DeliveryView, ExportPage, ExportView, ResultView, TilesDone
-from cutline.models.record import ExportRecord, Status, now
+from cutline.models.record import ExportRecord, Progress, Status, now
 from cutline.service.callers import Caller
 from cutline.settings import service
 from cutline.store.records import Records
 
+ASSEMBLED = ("SUCCESS", "DELIVERING")
+"""Statuses in which all tiles are there: assembling has checked it"""
 UNFINISHED = 99.0
 """Percent at most of what is not yet a success: the file still has to be joined and delivered"""
 
@@ -17,7 +19,8 @@ UNFINISHED = 99.0
 def view_of(record: ExportRecord) -> ExportView:
     """One export, as it is now."""
     records = Records(service().table)
-    tiles = _tiles(record, records)
+    progress = _progress(record, records)
+    tiles = _tiles(record, records, progress)
     deliveries = (
         DeliveryView.model_validate(delivery.model_dump(include=set(DeliveryView.model_fields)))
         for delivery in records.deliveries(record.export_id)
@@ -26,7 +29,7 @@ def view_of(record: ExportRecord) -> ExportView:
     return ExportView(
         **record.model_dump(include=_SAME),
         percent=_percent(record, tiles),
-        eta_seconds=_eta(record, tiles),
+        eta_seconds=_eta(record, progress),
         tiles=tiles,
         deliveries=tuple(deliveries),
         error=record.error,
@@ -52,14 +55,20 @@ _SAME = {
 """Fields that the record and its view share"""
 
 
-def _tiles(record: ExportRecord, records: Records) -> TilesDone | None:
+def _progress(record: ExportRecord, records: Records) -> Progress:
+    if record.tiles is None or record.status in ASSEMBLED:
+        return Progress(tiles=record.tiles or 0)
+    return records.progress(record.export_id, record.attempt)
+
+
+def _tiles(record: ExportRecord, records: Records, progress: Progress) -> TilesDone | None:
     if record.tiles is None:
         return None
-    if record.status in ("SUCCESS", "DELIVERING"):  # assembling has checked that each is there
+    if record.status in ASSEMBLED:
         return TilesDone(planned=record.tiles, done=record.tiles, failed=0)
     return TilesDone(
         planned=record.tiles,
-        done=records.count_tiles(record.export_id, record.attempt),
+        done=progress.tiles,
         failed=sum(1 for _ in records.failures(record.export_id, record.attempt)),
     )
 
@@ -72,12 +81,14 @@ def _percent(record: ExportRecord, tiles: TilesDone | None) -> float:
     return min(UNFINISHED, math.floor(1000 * tiles.done / tiles.planned) / 10)
 
 
-def _eta(record: ExportRecord, tiles: TilesDone | None) -> int | None:
-    """Seconds until the last tile, at the rate since rendering began, which is the record's last change."""
-    if record.status != "RENDERING" or not tiles or not tiles.done:
+def _eta(record: ExportRecord, progress: Progress) -> int | None:
+    """Seconds until the last tile, at the rate in pixels since rendering began. Tiles that an earlier attempt had
+    rendered are done, but say nothing of the rate."""
+    if record.status != "RENDERING" or record.rendering_at is None or not progress.rendered:
         return None
-    elapsed = max((now() - record.updated_at).total_seconds(), 0.0)
-    return math.ceil(elapsed * max(tiles.planned - tiles.done, 0) / tiles.done)
+    elapsed = max((now() - record.rendering_at).total_seconds(), 0.0)
+    left = max((record.tile_pixels or 0) - progress.pixels, 0)
+    return math.ceil(elapsed * left / progress.rendered)
 
 
 def _links(record: ExportRecord) -> dict[str, str]:

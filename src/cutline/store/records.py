@@ -24,6 +24,7 @@ from cutline.models.record import (
     Event,
     ExportRecord,
     Failure,
+    Progress,
     Status,
     TileRecord,
     now,
@@ -124,7 +125,7 @@ class Records:
     def begin_again(self, record: ExportRecord) -> ExportRecord:
         """The next attempt of an export that came to nothing; a COG that is already made stays. Raises Conflict where
         it has not ended so, or the next attempt has begun."""
-        fresh = {"error": None, "billed_ms": 0}
+        fresh = {"error": None, "billed_ms": 0, "rendering_at": None}
         return self._update(
             record, {**fresh, "attempt": record.attempt + 1, "status": "PENDING"}, ("ERROR", "CANCELLED")
         )
@@ -247,24 +248,25 @@ class Records:
             if tile.attempt == attempt:
                 yield tile
 
-    def count_tiles(self, export_id: str, attempt: int) -> int:
-        """How many of one attempt are finished."""
-        count, start = 0, None
-        while True:
-            answer = self._db.query(
-                TableName=self.table,
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :part)",
-                FilterExpression="attempt = :attempt AND #state <> :failed",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues=typed(
-                    {":pk": f"EXPORT#{export_id}", ":part": "TILE#", ":attempt": attempt, ":failed": "failed"}
-                ),
-                Select="COUNT",
-                **({"ExclusiveStartKey": start} if start else {}),
-            )
-            count += answer["Count"]
-            if not (start := answer.get("LastEvaluatedKey")):
-                return int(count)
+    def progress(self, export_id: str, attempt: int) -> Progress:
+        """How far the tiles of one attempt are."""
+        tiles, pixels, rendered = 0, 0, 0
+        pages = self._db.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :part)",
+            FilterExpression="attempt = :attempt AND #state <> :failed",
+            ProjectionExpression="pixels, reused",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues=typed(
+                {":pk": f"EXPORT#{export_id}", ":part": "TILE#", ":attempt": attempt, ":failed": "failed"}
+            ),
+        )
+        for tile in (plain(item) for page in pages for item in page["Items"]):
+            size = tile.get("pixels", 0)  # what an older version recorded has none
+            tiles += 1
+            pixels += size
+            rendered += 0 if tile["reused"] else size
+        return Progress(tiles=tiles, pixels=pixels, rendered=rendered)
 
     def failures(self, export_id: str, attempt: int) -> Iterator[Failure]:
         """Why children of the map gave up."""
