@@ -10,24 +10,17 @@ from its first line on, has to keep up a rate and to end by a time that follows 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import http.client
 import io
-import ipaddress
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
 from cutline.errors import CutlineError, InvalidRequest, SourceUnavailable, TransientError
-from cutline.settings import settings
+from cutline.store.guarded import Pace, PacedAnswer, connect
 from cutline.store.objects import Peek, check_length
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 TIMEOUT = 30.0
 """Seconds to wait for a connection, and for each piece of an answer"""
@@ -48,17 +41,6 @@ PAGE = 64 * 1024
 """Bytes. Ranges are whole pages: most TIFF headers are one"""
 PAGES = 512
 """Pages kept for each open file, 32 MiB"""
-
-
-PRIVATE = tuple(
-    map(
-        ipaddress.ip_network,
-        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
-    )
-)
-"""Loopback, RFC 1918, and the unique local addresses of RFC 4193"""
-METADATA = tuple(map(ipaddress.ip_network, ("fd00:ec2::/32", "fd20:ce::254/128", "168.63.129.16/32")))
-"""Where AWS, Google and Azure tell a machine its secrets, besides link-local addresses"""
 
 
 class WebObjects:
@@ -183,72 +165,13 @@ class RangeFile(io.RawIOBase):
             self._pages.popitem(last=False)
 
 
-class _Answer(http.client.HTTPResponse):
-    """An answer that comes in time or raises SourceUnavailable, its status and headers included."""
-
-    def __init__(self, sock: socket.socket, *rest: object, nbytes: int, **options: object) -> None:
-        super().__init__(sock, *rest, **options)  # type: ignore[arg-type]
-        self.fp = io.BufferedReader(_Paced(self.fp.detach(), sock, LONGEST + nbytes / USUAL_RATE))
-
-
-class _Paced(io.RawIOBase):
-    """What ``sock`` receives, while it comes fast enough."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
-        self._raw, self._sock, self._seconds = raw, sock, seconds
-        self._deadline = time.monotonic() + seconds
-        self._since: float | None = None
-        """When the bytes in ``_came`` began to come"""
-        self._came = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left = self._deadline - time.monotonic()
-        late = SourceUnavailable(f"the answer is not complete after {self._seconds:.0f} s")
-        if left <= 0:
-            raise late
-        self._sock.settimeout(min(TIMEOUT, left))
-        try:
-            nbytes = self._raw.readinto(buffer)
-        except TimeoutError as error:
-            if left < TIMEOUT:
-                raise late from error
-            raise
-        self._check_rate(nbytes or 0)
-        return nbytes
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-    def _check_rate(self, nbytes: int) -> None:
-        now = time.monotonic()
-        self._since = now if self._since is None else self._since
-        self._came += nbytes
-        seconds = now - self._since
-        if seconds < TIMEOUT:
-            return
-        if self._came < LEAST_RATE * seconds:
-            raise SourceUnavailable(f"the server is too slow: {self._came} bytes in {seconds:.0f} s")
-        self._since, self._came = now, 0
-
-
 class _Host:
     """A connection to the host of one address, whose numeric address was checked and stays the same."""
 
     def __init__(self, href: str) -> None:
         place = urlsplit(href)
         assert place.hostname is not None  # noqa: S101 - imagery.hrefs admits no other
-        kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
-        port = place.port or kind.default_port
-        self._connection = kind(place.hostname, port, timeout=TIMEOUT)
-        numeric = _public_address(place.hostname, port)
-        # http.client asks this for its socket; TLS still checks the certificate against the name.
-        self._connection._create_connection = (  # type: ignore[attr-defined]
-            lambda address, *rest: socket.create_connection((numeric, address[1]), *rest)
-        )
+        self._connection = connect(place.scheme, place.hostname, place.port, TIMEOUT)
         # Spaces and letters beyond ASCII are escaped, existing escapes and signatures left as they are.
         self._target = quote(f"{place.path}{'?' if place.query else ''}{place.query}", safe="/%?=&:;@!$'()*+,~[]-._")
 
@@ -285,7 +208,8 @@ class _Host:
     def _ask(
         self, nbytes: int, first: int | None, headers: dict[str, str], content: bytes | None
     ) -> tuple[bytes, http.client.HTTPMessage]:
-        self._connection.response_class = functools.partial(_Answer, nbytes=nbytes)  # type: ignore[assignment]
+        pace = Pace(LONGEST + nbytes / USUAL_RATE, TIMEOUT, LEAST_RATE)
+        self._connection.response_class = functools.partial(PacedAnswer, pace=pace)  # type: ignore[assignment]
         try:
             if self._connection.sock is not None:  # the last answer may have left it little time
                 self._connection.sock.settimeout(TIMEOUT)
@@ -314,38 +238,6 @@ def _delays() -> Iterator[float | None]:
     """Seconds to wait after each failed attempt; None after the last."""
     yield from (FIRST_DELAY * 2**attempt for attempt in range(ATTEMPTS - 1))
     yield None
-
-
-def _public_address(hostname: str, port: int) -> str:
-    """The numeric address of ``hostname``. Raises InvalidRequest where it is none that we may ask."""
-    try:
-        found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise SourceUnavailable(f"the host {hostname} is not found: {error.strerror}") from error
-    addresses = [str(address[0]) for *_, address in found]
-    kinds = set(map(_kind, addresses))
-    if "special" in kinds:
-        raise InvalidRequest(
-            f"the host {hostname} is link-local, a metadata service or no single host; it is never asked"
-        )
-    if "private" in kinds and not settings().private_hosts:
-        raise InvalidRequest(f"the host {hostname} is inside a private network; CUTLINE_PRIVATE_HOSTS=1 allows that")
-    return addresses[0]
-
-
-def _kind(address: str) -> Literal["public", "private", "special"]:
-    """Private are loopback and the networks that people number for themselves; special is what is neither."""
-    with contextlib.suppress(ValueError):
-        ip = ipaddress.ip_address(address.split("%", 1)[0])
-        if isinstance(ip, ipaddress.IPv6Address):
-            ip = ip.ipv4_mapped or ip.sixtofour or ip
-        if any(ip in network for network in METADATA) or ip.is_multicast:
-            return "special"
-        if any(ip in network for network in PRIVATE):
-            return "private"
-        if ip.is_global:
-            return "public"
-    return "special"
 
 
 def _identity(headers: http.client.HTTPMessage) -> str | None:
