@@ -1,4 +1,4 @@
-"""What is uploaded: the two layers and the code, as `make layers` built them.
+"""What is uploaded: the layers and the code, as `make layers` built them.
 
 A template can be made without them: then a note stands in for each, and the stack carries an error, with which
 `cdk deploy` stops and a synthesis does not.

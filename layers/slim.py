@@ -28,7 +28,8 @@ NEVER_RUN = (
 """Patterns below the folder of packages -> not part of a layer"""
 
 SERVICES = frozenset(
-    {"cognito-idp", "dynamodb", "logs", "s3", "sesv2", "sqs", "sso", "sso-oidc", "stepfunctions", "sts"}
+    {"cognito-idp", "dynamodb", "lambda", "logs", "s3", "secretsmanager", "sesv2", "sqs", "sso", "sso-oidc"}
+    | {"stepfunctions", "sts"}
 )
 """Of AWS: botocore describes 400, in 20 MB. Those that store/ has clients for, and those that credentials come from"""
 
