@@ -29,12 +29,31 @@ class Settings(Model):
 
 
 class Limits(Model):
-    """What one user may take. Checked before the first tile is rendered."""
+    """What one user may take. Checked before the first tile is rendered, and before a download begins."""
 
     pixels_a_month: int = 100_000_000_000
     exports_at_once: int = 25
     pixels_an_export: int = 20_000_000_000
     aoi_vertices: int = 100_000
+    bytes_a_month: int = 1_000_000_000_000
+    """That leave by downloads"""
+    downloads_a_minute: int = 60
+    downloads_in_a_row: int = 120
+    """As fast as one likes, after a pause that is long enough"""
+    destinations: int = 50
+
+
+class CrossOrigin(Model):
+    """What pages of another origin may send to the API and read of its answers."""
+
+    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    headers: tuple[str, ...] = ("Authorization", "Content-Type", "Idempotency-Key")
+    exposed: tuple[str, ...] = ("Location", "Retry-After", "WWW-Authenticate", "Allow")
+    max_age: int = 3600
+    """Seconds for which a browser need not ask again"""
+
+
+CROSS_ORIGIN = CrossOrigin()
 
 
 class ServiceSettings(Model):
@@ -47,8 +66,22 @@ class ServiceSettings(Model):
     audit_bucket: str = ""
     ready_queue: str = ""
     """URL of the queue that tells submit of uploads to be exported"""
+    notify_queue: str = ""
+    """URL of the queue that tells notify of webhooks to be called, and of ends that no execution could tell"""
     state_machine: str = ""
     """ARN"""
+    account: str = ""
+    """Of AWS, that all of this runs in"""
+    secrets: str = "cutline/"
+    """What the names of users' secrets begin with"""
+    secrets_key: str = ""
+    """The KMS key that they are encrypted by; by default AWS's own"""
+    dropbox_key: str = ""
+    """Of the Dropbox app that this deployment is; without one there are no deliveries to Dropbox"""
+    dropbox_secret_id: str = ""
+    """The secret in Secrets Manager that holds the app's own, as plain text"""
+    dropbox_redirect: str = ""
+    """Where Dropbox brings the user and the code; without it the user copies the code"""
     user_pool: str = ""
     """Id"""
     client_id: str = ""
@@ -59,6 +92,8 @@ class ServiceSettings(Model):
     """Of the API, as its users see it; no slash at the end"""
     function_prefix: str = ""
     """What AWS's names of our functions begin with, before the names of their folders: "" or the stack's and a dash"""
+    console_origin: str = "*"
+    """Whose pages may call the API from a browser: scheme, host and port; ``*``: any"""
     login_url: str = ""
     """Of the sign-in pages, where /oauth2/authorize and /oauth2/token are; by default the API's own"""
     source_hosts: tuple[str, ...] = ()

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
+from botocore.exceptions import ClientError
+
+from cutline.errors import CutlineError, IncompleteExport
 from cutline.store.clients import client
+from cutline.store.faults import translated
+
+_LOGGED = "CutlineLogged"
+"""Among the parameters of a request, until botocore would look at them"""
+_CHANGED = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"})
 
 
 class Bucket:
@@ -14,10 +24,16 @@ class Bucket:
     def __init__(self, name: str) -> None:
         self.name, self._s3 = name, client("s3")
 
-    def link(self, key: str, seconds: int, **answer: str) -> str:
+    def link(self, key: str, seconds: int, *, logged: Mapping[str, str] | None = None, **answer: str) -> str:
         """An address that anyone may GET for so many ``seconds``; ``answer`` are response headers as S3 names them
-        (ResponseContentDisposition, …)."""
-        params = {"Bucket": self.name, "Key": key, **answer}
+        (ResponseContentDisposition, …). ``logged``: query parameters that S3 ignores, for their names begin
+        with x-, and that its access logs tell; they are signed like the rest."""
+        params: dict[str, Any] = {"Bucket": self.name, "Key": key, **answer}
+        if logged:
+            events = self._s3.meta.events
+            events.register("provide-client-params.s3.GetObject", _take_logged, unique_id="cutline-take-logged")
+            events.register("before-sign.s3.GetObject", _add_logged, unique_id="cutline-add-logged")
+            params[_LOGGED] = dict(logged)
         return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
 
     def size(self, key: str) -> int | None:
@@ -41,6 +57,20 @@ class Bucket:
             content: bytes = self._s3.get_object(Bucket=self.name, Key=key)["Body"].read()
         except self._s3.exceptions.NoSuchKey:
             return None
+        return content
+
+    def read_range(self, key: str, etag: str, start: int, end: int) -> bytes:
+        """Bytes [start, end) of the object's content of this ``etag``. Raises IncompleteExport where it has other
+        content now, or is gone, and TransientError."""
+        try:
+            with translated():
+                answer = self._s3.get_object(Bucket=self.name, Key=key, IfMatch=etag, Range=f"bytes={start}-{end - 1}")
+                content: bytes = answer["Body"].read()
+        except CutlineError as error:
+            known = error.__cause__
+            if isinstance(known, ClientError) and known.response["Error"]["Code"] in _CHANGED:
+                raise IncompleteExport(f"{key} is gone, or was changed; retry makes it again") from known
+            raise
         return content
 
     def write(self, key: str, content: bytes, content_type: str = "application/json", *, replace: bool = True) -> bool:
@@ -79,3 +109,14 @@ class Bucket:
                     self._s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
                 except self._s3.exceptions.NoSuchUpload:  # completed, or ended by another, meanwhile
                     continue
+
+
+def _take_logged(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+    context[_LOGGED] = params.get(_LOGGED)
+    return {name: value for name, value in params.items() if name != _LOGGED}
+
+
+def _add_logged(request: Any, **_: Any) -> None:
+    """To the address, before it is signed."""
+    if logged := request.context.get(_LOGGED):
+        request.url += ("&" if "?" in request.url else "?") + urlencode(logged)
