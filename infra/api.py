@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
+from cutline.settings import CROSS_ORIGIN
 from infra.auth import Auth
 from infra.data import named
 from infra.exceptions import accept
@@ -37,12 +38,20 @@ ACCESS_LOG = json.dumps(
 REFUSALS = {
     # what API Gateway answers by itself: (status, code)
     "UNAUTHORIZED": (apigateway.ResponseType.UNAUTHORIZED, "401", "unauthenticated"),
+    "EXPIRED": (apigateway.ResponseType.EXPIRED_TOKEN, "401", "unauthenticated"),
     "ACCESS_DENIED": (apigateway.ResponseType.ACCESS_DENIED, "403", "access-denied"),
     "MISSING_ROUTE": (apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN, "404", "not-found"),
+    "FILTERED": (apigateway.ResponseType.WAF_FILTERED, "403", "access-denied"),
     "THROTTLED": (apigateway.ResponseType.THROTTLED, "429", "rate-limited"),
+    "QUOTA_EXCEEDED": (apigateway.ResponseType.QUOTA_EXCEEDED, "429", "rate-limited"),
     "TOO_LARGE": (apigateway.ResponseType.REQUEST_TOO_LARGE, "413", "too-large"),
     "TIMEOUT": (apigateway.ResponseType.INTEGRATION_TIMEOUT, "504", "transient-error"),
     "FAILURE": (apigateway.ResponseType.INTEGRATION_FAILURE, "502", "internal-error"),
+}
+OTHERS = {
+    # and what else may come to it, with a status and a text of its own
+    "REFUSED": apigateway.ResponseType.DEFAULT_4_XX,
+    "BROKEN": apigateway.ResponseType.DEFAULT_5_XX,
 }
 REQUESTS_A_DAY = 100_000
 PROBLEM = '{"type": "about:blank", "title": "%s", "status": %s, "code": "%s", "detail": $context.error.messageString}'
@@ -63,6 +72,13 @@ class Api(Construct):
             rest_api_name=f"{Stack.of(self).stack_name}",
             description="Cutline: exports of any area of imagery as one COG",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
+            default_cors_preflight_options=apigateway.CorsOptions(
+                allow_origins=[settings.console_origin],
+                allow_methods=list(CROSS_ORIGIN.methods),
+                allow_headers=list(CROSS_ORIGIN.headers),
+                expose_headers=list(CROSS_ORIGIN.exposed),
+                max_age=Duration.seconds(CROSS_ORIGIN.max_age),
+            ),
             cloud_watch_role=True,  # an account without that role writes no logs of any API
             deploy_options=apigateway.StageOptions(
                 stage_name=STAGE,
@@ -101,14 +117,7 @@ class Api(Construct):
             authorization_type=apigateway.AuthorizationType.COGNITO,
             authorization_scopes=[auth.scope],  # without, identity tokens pass
         )
-        for name, (kind, status, code) in REFUSALS.items():
-            self.rest.add_gateway_response(
-                name,
-                type=kind,
-                status_code=status,
-                templates={"application/json": PROBLEM % (name.replace("_", " ").capitalize(), status, code)},
-                response_headers={"Content-Type": "'application/problem+json'"},
-            )
+        self._refuse_in_our_words()
         # Machines that an operator gives a key to are counted by this plan; users have limits of their own (quotas).
         self.rest.add_usage_plan(
             "Usage",
@@ -126,3 +135,21 @@ class Api(Construct):
                 resource_arn=self.rest.deployment_stage.stage_arn,
                 web_acl_arn=self._settings.web_acl,
             )
+
+    def _refuse_in_our_words(self) -> None:
+        """What API Gateway answers by itself is a problem too, which a page of the console can read."""
+        readable = {
+            "Access-Control-Allow-Origin": f"'{self._settings.console_origin}'",
+            "Access-Control-Expose-Headers": f"'{', '.join(CROSS_ORIGIN.exposed)}'",
+            "Vary": "'Origin'",
+        }
+        for name, (kind, status, code) in REFUSALS.items():
+            self.rest.add_gateway_response(
+                name,
+                type=kind,
+                status_code=status,
+                templates={"application/json": PROBLEM % (name.replace("_", " ").capitalize(), status, code)},
+                response_headers={"Content-Type": "'application/problem+json'", **readable},
+            )
+        for name, kind in OTHERS.items():
+            self.rest.add_gateway_response(name, type=kind, response_headers=readable)

@@ -39,6 +39,9 @@ class Deployment(BaseModel):
     """Who is told of alarms; empty: nobody, they only show on the dashboard"""
     callback_urls: tuple[str, ...]
     """Where a login of the console or the command line may return to"""
+    console_origin: str = Field(pattern=r"^(\*|https?://[\w.-]+(:\d+)?)$")
+    """Whose pages may call the API from a browser: `https://console.example.org`; `*`: anybody's, who then still need
+    a token. Name the console's as soon as there is one"""
     self_signup: bool
     """Anybody may create an account"""
     log_days: int

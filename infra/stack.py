@@ -77,6 +77,7 @@ def _environment(settings: Deployment, *, data: Data, auth: Auth, api: Api, read
         "CUTLINE_URL": api.url,
         "CUTLINE_BASEMAP": settings.basemap,
         "CUTLINE_LOGIN_URL": auth.login_url,
+        "CUTLINE_CONSOLE_ORIGIN": settings.console_origin,
         "CUTLINE_SOURCE_HOSTS": ",".join(settings.source_hosts),
         "CUTLINE_LIMITS": settings.limits.model_dump_json(),
     }

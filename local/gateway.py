@@ -54,7 +54,7 @@ def problem(status: int, code: str, detail: str) -> Response:
     """RFC 9457, as the API's own."""
     body = {"type": "about:blank", "title": Response(status=status).status.split(" ", 1)[1].capitalize()}
     body |= {"status": status, "code": code, "detail": detail}  # type: ignore[dict-item]
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    headers = {"Access-Control-Allow-Origin": "*", **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
     return Response(json.dumps(body), status, headers, content_type="application/problem+json")
 
 

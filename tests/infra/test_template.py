@@ -105,7 +105,8 @@ def test_each_token_is_a_function_and_each_function_has_a_state_or_a_trigger(res
     arns = {folder: text({"Fn::GetAtt": [_id(folder), "Arn"]}) for folder in functions}
     assert {token: text(arn) for token, arn in substitutions.items()} == {token: arns[token] for token in substitutions}
     polled = {text(each["FunctionName"]) for each in of_type(resources, "AWS::Lambda::EventSourceMapping").values()}
-    asked = {text(each["Integration"]["Uri"]) for each in of_type(resources, "AWS::ApiGateway::Method").values()}
+    methods = of_type(resources, "AWS::ApiGateway::Method").values()
+    asked = {text(each["Integration"]["Uri"]) for each in methods if each["Integration"]["Type"] != "MOCK"}
     triggered = {folder for folder in functions if f"<{_id(folder)}>" in polled or arns[folder] in "".join(asked)}
     assert set(substitutions) | triggered == set(functions)
     assert triggered == {"submit", "import_aoi", "reconcile"}
@@ -216,7 +217,9 @@ def test_the_table_is_what_the_store_expects(checked: Template) -> None:
 
 
 def test_every_route_wants_a_token_with_our_scope_but_for_the_description(resources: Resources) -> None:
-    methods = of_type(resources, "AWS::ApiGateway::Method").values()
+    methods = [
+        each for each in of_type(resources, "AWS::ApiGateway::Method").values() if each["HttpMethod"] != "OPTIONS"
+    ]
     public = {_part(resources, each) for each in methods if each["AuthorizationType"] == "NONE"}
     assert public == {"health", "config", "openapi.json", "docs"}
     guarded = [each for each in methods if each["AuthorizationType"] != "NONE"]
@@ -246,8 +249,40 @@ def test_the_api_is_throttled_traced_and_logged_without_bodies(checked: Template
     checked.resource_count_is("AWS::ApiGateway::UsagePlan", 1)
 
 
+def test_pages_of_another_origin_may_ask_and_read(tmp_path: Path) -> None:
+    from infra.app import app
+    from infra.settings import defaults
+
+    origin = "https://console.example.org"
+    app(defaults() | {"cutline:console_origin": origin}, tmp_path, tmp_path / "none").synth()
+    resources = json.loads((tmp_path / "Cutline.template.json").read_text())["Resources"]
+    assert functions_of(resources)["submit"]["Environment"]["Variables"]["CUTLINE_CONSOLE_ORIGIN"] == origin
+    asked: dict[str, set[str]] = {}
+    for method in of_type(resources, "AWS::ApiGateway::Method").values():
+        asked.setdefault(text(method["ResourceId"]), set()).add(method["HttpMethod"])
+        if method["HttpMethod"] == "OPTIONS":
+            (answer,) = method["Integration"]["IntegrationResponses"]
+            said = {name.rpartition(".")[2]: value.strip("'") for name, value in answer["ResponseParameters"].items()}
+            assert (method["AuthorizationType"], said["Access-Control-Allow-Origin"]) == ("NONE", origin)
+            assert set(said["Access-Control-Allow-Headers"].split(",")) >= {"Authorization", "Content-Type"}
+    assert all("OPTIONS" in methods for methods in asked.values())
+    for refusal in of_type(resources, "AWS::ApiGateway::GatewayResponse").values():
+        assert refusal["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == f"'{origin}'"
+
+
+@pytest.mark.parametrize("wrong", ["https://a.example.org/", "a.example.org", "", "https://a b", "ftp://a"])
+def test_an_origin_has_no_path(wrong: str) -> None:
+    from infra.settings import defaults, deployment
+
+    with pytest.raises(ValueError, match="console_origin"):
+        deployment((defaults() | {"cutline:console_origin": wrong}).get)
+
+
 def test_what_the_gateway_refuses_by_itself_is_a_problem_too(resources: Resources) -> None:
-    for answer in of_type(resources, "AWS::ApiGateway::GatewayResponse").values():
+    answers = of_type(resources, "AWS::ApiGateway::GatewayResponse").values()
+    others = [each for each in answers if each["ResponseType"].startswith("DEFAULT_")]
+    assert {each["ResponseType"] for each in others} == {"DEFAULT_4XX", "DEFAULT_5XX"}
+    for answer in (each for each in answers if each not in others):
         written = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"why"')
         problem = json.loads(written)
         assert str(problem["status"]) == answer["StatusCode"]

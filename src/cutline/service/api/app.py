@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from cutline.errors import NotFound, TransientError
 from cutline.models.api import Problem
-from cutline.service.api import account, document, exports, presets, uploads
+from cutline.service.api import account, cors, document, exports, preferences, presets, uploads, webhooks
 from cutline.service.api.answers import problem_answer
 from cutline.service.api.reading import check_content, read_json
 from cutline.service.boundary import logger
@@ -24,7 +24,7 @@ EXPORT = re.compile(r"/exports/([0-9a-f]{24})(?:/|$)")
 """A path of one export, whose logs the request belongs to"""
 
 app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=read_json)
-for module in (exports, uploads, presets, account):
+for module in (exports, uploads, presets, account, preferences, webhooks):
     app.include_router(module.router)
 document.add_to(app)
 
@@ -35,15 +35,21 @@ def respond(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     found = EXPORT.match(path)
     logger.append_keys(function="submit", request=_request_id(event), export_id=found and found[1])
     try:
-        caller = _caller(event)
-        _check_route(method, path)
-        ready = check_content(event)
-        app.append_context(caller=caller)  # type: ignore[no-untyped-call]
-        answer = app.resolve(ready, context)
+        answer = _proxied(cors.preflight()) if method == "OPTIONS" else _resolved(event, context)
     except Exception as error:
         answer = _proxied(_failed(error, event))
+    answer["multiValueHeaders"] |= {name: [value] for name, value in cors.allowed().items()}
     logger.info("%s %s: %d", method, path[:200], answer["statusCode"], extra={"by": _sub(event)})
     return answer
+
+
+def _resolved(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """What the route answers. Raises what keeps a request from any route."""
+    caller = _caller(event)
+    _check_route(str(event.get("httpMethod")).upper(), _path(event))
+    ready = check_content(event)
+    app.append_context(caller=caller)  # type: ignore[no-untyped-call]
+    return app.resolve(ready, context)
 
 
 def _caller(event: Mapping[str, Any]) -> Caller | None:
