@@ -29,6 +29,7 @@ ENVIRON = {
     "CUTLINE_INBOX_BUCKET": "cutline-test-inbox",
     "CUTLINE_AUDIT_BUCKET": "cutline-test-audit",
     "CUTLINE_READY_QUEUE": f"https://sqs.{REGION}.amazonaws.com/123456789012/cutline-test-ready",
+    "CUTLINE_NOTIFY_QUEUE": f"https://sqs.{REGION}.amazonaws.com/123456789012/cutline-test-notify",
     "CUTLINE_URL": "https://api.example.org",
     "CUTLINE_SOURCE_HOSTS": "s3://scenes,*.example.org",
 }
@@ -37,7 +38,7 @@ SCENES = "scenes"
 
 
 def make_resources(now: ServiceSettings) -> None:
-    """The table with its indexes, the service's four buckets and the one for ``SCENES``, the queue of read uploads."""
+    """The table with its indexes, the service's four buckets and the one for ``SCENES``, the queues."""
     from cutline.store.clients import client
 
     keys = ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
@@ -58,7 +59,8 @@ def make_resources(now: ServiceSettings) -> None:
     for bucket in (now.work_bucket, now.exports_bucket, now.inbox_bucket, now.audit_bucket, SCENES):
         client("s3").create_bucket(Bucket=bucket)
     client("s3").put_bucket_versioning(Bucket=now.inbox_bucket, VersioningConfiguration={"Status": "Enabled"})
-    client("sqs").create_queue(QueueName=now.ready_queue.rpartition("/")[2])
+    for queue in (now.ready_queue, now.notify_queue):
+        client("sqs").create_queue(QueueName=queue.rpartition("/")[2])
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:

@@ -51,8 +51,8 @@ def public_address(hostname: str, port: int) -> str:
     SourceUnavailable where it has none now."""
     try:
         found = socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise SourceUnavailable(f"the host {hostname} is not found: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+        raise SourceUnavailable(f"the host {hostname} is not found: {getattr(error, 'strerror', error)}") from error
     addresses = [str(address[0]) for *_, address in found]
     kinds = set(map(_kind, addresses))
     if "special" in kinds:

@@ -80,8 +80,9 @@ class Queue:
     def __init__(self, url: str) -> None:
         self._url, self._sqs = url, client("sqs")
 
-    def send(self, message: dict[str, Any]) -> None:
-        self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(message))
+    def send(self, message: dict[str, Any], *, delay: int = 0) -> None:
+        """``delay``: seconds before anybody is given it, 900 at most."""
+        self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=delay)
 
 
 def _version(version_id: str | None) -> str | None:

@@ -28,6 +28,7 @@ ANY = (401, 403, 422, 429, 500, 503)
 """Problems of every route that wants a token; 429 is the gateway's, too"""
 WITH_BODY = (400, 413, 415)
 PUBLIC = (500,)
+PUBLIC_OPERATIONS = frozenset({"getHealth", "getConfig", "openLink", "headLink"})
 BODILESS = frozenset({"204", "307"})
 
 SECURITY = {
@@ -101,7 +102,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     """Who may, and what can go wrong with any route."""
     responses = operation["responses"]
     responses.pop("422", None)  # powertools' own form of it
-    public = "security" not in operation and operation["operationId"] in ("getHealth", "getConfig")
+    public = "security" not in operation and operation["operationId"] in PUBLIC_OPERATIONS
     operation["security"] = [] if public else [{"oauth2": [SCOPE]}, {"bearer": []}]
     more: tuple[int, ...] = PUBLIC if public else ANY
     more += WITH_BODY if "requestBody" in operation else ()
@@ -134,6 +135,7 @@ MADE = (
     ("submitExport", "export_id", "$response.body#/export_id"),
     ("createUpload", "upload_id", "$response.body#/upload_id"),
     ("putPreset", "name", "$response.body#/name"),
+    ("createWebhook", "webhook_id", "$response.body#/webhook_id"),
 )
 
 

@@ -1,0 +1,19 @@
+"""Addresses of the API, as they stand in mails and events."""
+
+from __future__ import annotations
+
+from cutline.models.record import ExportRecord
+from cutline.settings import service
+
+
+def export_url(export_id: str) -> str:
+    return f"{service().url}/exports/{export_id}"
+
+
+def download_url(record: ExportRecord) -> str:
+    """The address that stays: the API's own, which knows who may and redirects."""
+    return f"{export_url(record.export_id)}/download"
+
+
+def webhook_url(webhook_id: str) -> str:
+    return f"{service().url}/webhooks/{webhook_id}"
