@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from cutline.models.audit import StateRun
-from cutline.models.record import Event, ExportRecord, Failure, TileRecord, now
+from cutline.models.audit import AttemptAudit, StateRun
+from cutline.models.record import TILE_FAILED, Event, ExportRecord, Failure, TileRecord, now
 from cutline.models.task import ExportTask
 from cutline.service import reconciling
 from cutline.service.audit import audit_of
@@ -24,6 +24,7 @@ from cutline.service.history import child_of, states_of
 from cutline.settings import ServiceSettings
 from cutline.store.bucket import Bucket
 from cutline.store.clients import client
+from cutline.store.items import typed
 from cutline.store.plans import Plans
 from cutline.store.records import Records
 from tests.support.exports import keys, make_export
@@ -77,9 +78,27 @@ def rendered(aws: ServiceSettings) -> ExportRecord:
         records.put_tile("01hzy3", TileRecord.model_validate(tile))
     began = dt.datetime(2026, 11, 20, 9, 59, 59, tzinfo=dt.UTC)
     records.add_event("01hzy3", Event(at=began, what="submitted", by="anna", attempt=1))
+    away = Failure(code="source-unavailable", message="scene a did not answer")
+    for seconds, col, why in ((10, 0, away), (20, 0, away), (30, 2, broken)):
+        details = {"row": 0, "col": col, "error": why.model_dump(exclude_none=True)}
+        tried = began + dt.timedelta(seconds=seconds)
+        event = Event(at=tried, what=TILE_FAILED, by="render_tile", attempt=1, details=details)
+        records.add_event("01hzy3", event)
+    gave_up = {"at": "2026-11-20T10:00:31Z", "tiles": "[2,3]", "attempt": 1}
+    gave_up["error"] = json.dumps({"Error": "InvalidRequest", "Cause": broken.model_dump_json()})
+    keys = {"pk": "EXPORT#01hzy3", "sk": "FAILURE#1#2"}
+    client("dynamodb").put_item(TableName=aws.table, Item=typed(keys | gave_up))
     plan = plan_of(header_scene("S2A_T33UVS", href="s3://scenes/S2A_T33UVS.tif", identity="5d41402abc4b2a76"))
     Plans(aws.work_bucket).keep(ExportTask(export_id="01hzy3", attempt=1), plan)
     return record
+
+
+def check_tries(attempt: AttemptAudit) -> None:
+    """What ``rendered`` has put there."""
+    tries = {tile.col: [each.error.code for each in tile.failures] for tile in attempt.tiles.rendered}
+    assert tries == {0: ["source-unavailable"] * 2, 2: ["invalid-scene"]}
+    [given] = attempt.tiles.given_up
+    assert (given.tiles, given.error.code) == ((2, 3), "invalid-scene")
 
 
 def run_of(runs: tuple[StateRun, ...], name: str) -> StateRun:
@@ -157,15 +176,19 @@ def test_the_archive_tells_the_whole_story_when_the_execution_is_gone(aws: Servi
     tiles = attempt.tiles
     assert (tiles.done, tiles.failed, tiles.reused, tiles.billed_ms) == (2, 1, 1, 7000)
     assert [(tile.col, tile.state) for tile in tiles.rendered] == [(0, "done"), (2, "failed")]
+    check_tries(attempt)
     told = [event.what for event in audit.events]
     assert told[:3] == ["submitted", "the execution began", "Plan began"]
-    assert "Plan failed and was tried again" in told and "tile (0, 2) failed" in told
+    assert "Plan failed and was tried again" in told
+    assert told.count("tile (0, 0) failed") == 2 and told.count("tile (0, 2) failed") == 1
+    assert told.count("a worker failed and was tried again") == 2 and "tiles were given up" in told
     assert told[-1] == "the execution has succeeded"
     assert [event.at for event in audit.events] == sorted(event.at for event in audit.events)
     assert audit.events[0].by == "anna"
 
 
-def test_a_live_execution_is_asked(aws: ServiceSettings, states: Stubber) -> None:
+def test_a_live_execution_is_asked(aws: ServiceSettings, states: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutline.service.audit.LIVE_CHILDREN", 2)
     record = rendered(aws)
     events = recorded("history_parent")["events"][:20]
     detail = recorded("status_change")["detail"]
@@ -179,11 +202,24 @@ def test_a_live_execution_is_asked(aws: ServiceSettings, states: Stubber) -> Non
     }
     states.add_response("describe_execution", described, {"executionArn": detail["executionArn"]})
     states.add_response("get_execution_history", as_boto3({"events": events}))
-    [attempt] = audit_of(record.model_copy(update={"status": "RENDERING"})).attempts
+    children = recorded("list_children")
+    states.add_response("list_executions", as_boto3(children), {"mapRunArn": children["executions"][0]["mapRunArn"]})
+    retried = recorded("history_child_retried")["events"]
+    states.add_response("get_execution_history", as_boto3(recorded("history_child_plain")))
+    states.add_response("get_execution_history", as_boto3({"events": retried[:-4]}))
+    audit = audit_of(record.model_copy(update={"status": "RENDERING"}))
+    states.assert_no_pending_responses()
+    [attempt] = audit.attempts
     assert (attempt.source, attempt.status, attempt.ended_at) == ("live", "RUNNING", None)
     assert attempt.states[-1].state == "RenderTiles" and attempt.states[-1].outcome == "running"
     assert [each.href for each in attempt.inputs] == ["s3://scenes/S2A_T33UVS.tif"]
     assert attempt.tiles.done == 2
+    assert [(child.tiles, child.outcome) for child in attempt.children] == [((0,), "done"), ((1,), "running")]
+    assert (attempt.children_started, len(attempt.children[1].failures)) == (3, 2)
+    check_tries(attempt)
+    told = [event.what for event in audit.events]
+    assert told.count("tile (0, 0) failed") == 2 and "a worker failed and was tried again" in told
+    assert "tiles were given up" in told
 
 
 def test_attempts_are_joined(aws: ServiceSettings, states: Stubber) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field
 
 from cutline.models.base import Model
-from cutline.models.record import Failure, Status, TileState
+from cutline.models.record import Failure, GivenUp, Status, TileState
 
 Outcome = Literal["running", "done", "failed", "stopped"]
 
@@ -44,6 +44,13 @@ class InputFile(Model):
     """What identified its content when the attempt was planned: an ETag, else size and modification time"""
 
 
+class TileTry(Model):
+    """A try of a tile that failed."""
+
+    at: AwareDatetime
+    error: Failure
+
+
 class TileRun(Model):
     """How a tile fared in an attempt."""
 
@@ -53,6 +60,8 @@ class TileRun(Model):
     at: AwareDatetime
     billed_ms: int = 0
     error: Failure | None = None
+    failures: tuple[TileTry, ...] = ()
+    """Its tries that failed, as far as the worker lived to say so"""
 
 
 class TilesRun(Model):
@@ -66,10 +75,12 @@ class TilesRun(Model):
     billed_ms: int = 0
     rendered: tuple[TileRun, ...] = ()
     """Those that were not reused"""
+    given_up: tuple[GivenUp, ...] = ()
+    """After all tries, those included whose worker died"""
 
 
 class ChildRun(Model):
-    """One child of the distributed map; known once the history is archived, where AWS had it."""
+    """One child of the distributed map."""
 
     tiles: tuple[int, ...]
     """Indices into the plan's"""
@@ -96,7 +107,9 @@ class AttemptAudit(Model):
     inputs: tuple[InputFile, ...] = ()
     states: tuple[StateRun, ...] = ()
     tiles: TilesRun = TilesRun()
+    children_started: int = 0
     children: tuple[ChildRun, ...] = ()
+    """While it is ``live`` the first hundred, in AWS's order; all once it is archived"""
 
 
 class AuditEvent(Model):

@@ -113,6 +113,15 @@ class TileRecord(Model):
     error: Failure | None = None
 
 
+class GivenUp(Model):
+    """Tiles that a child of the map gave up, after all tries."""
+
+    at: AwareDatetime
+    tiles: tuple[int, ...]
+    """Indices into the plan's; those before the one that failed are done"""
+    error: Failure
+
+
 class Progress(Model):
     """How far the tiles of an attempt are."""
 
@@ -144,6 +153,10 @@ class DeliveryRecord(Model):
     """Of the record: who writes it has to have read the latest"""
     at: AwareDatetime | None = None
     error: Failure | None = None
+
+
+TILE_FAILED = "tile failed"
+"""What an event says of a try that failed; its details are row, col and error"""
 
 
 class Event(Model):

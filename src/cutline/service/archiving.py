@@ -1,7 +1,7 @@
 """What happened to an export, kept where nobody can change it: AWS forgets an execution 90 days after its end.
 
 audit bucket  {export_id}/{attempt}.json   {execution, events, children: [{execution, events}],
-                                              inputs, tiles}
+                                              children_started, inputs, tiles}
               {export_id}/events.json      who did what, of an export that was deleted
 """
 
@@ -29,7 +29,7 @@ def archive(task: ExportTask, execution: Mapping[str, Any]) -> None:
     bucket, key = Bucket(service().audit_bucket), _key(task)
     if bucket.head(key) is None:
         tiles = [tile.model_dump(mode="json") for tile in Records(service().table).tiles(task.export_id, task.attempt)]
-        bucket.write_json(key, {**history_of(execution, children=True), "inputs": inputs_of(task), "tiles": tiles})
+        bucket.write_json(key, {**history_of(execution), "inputs": inputs_of(task), "tiles": tiles})
 
 
 def archived(task: ExportTask) -> Archive | None:
@@ -45,18 +45,17 @@ def archive_events(record: ExportRecord) -> None:
     Bucket(settings.audit_bucket).write_json(f"{record.export_id}/events.json", events)
 
 
-def history_of(execution: Mapping[str, Any], *, children: bool) -> Archive:
-    """What AWS still knows of an execution; with ``children``, of those that its map started too."""
+def history_of(execution: Mapping[str, Any], *, most: int | None = None) -> Archive:
+    """What AWS knows of an execution, and of the children that its map started, at ``most`` so many."""
     executions = Executions(service().state_machine)
     events = list(executions.history(execution["executionArn"]))
     known = _described(execution) | {"events": events}
-    if children:
-        runs = [each["mapRunStartedEventDetails"]["mapRunArn"] for each in events if each["type"] == "MapRunStarted"]
-        known["children"] = [
-            _described(child) | {"events": list(executions.history(child["executionArn"]))}
-            for run in runs
-            for child in executions.children(run)
-        ]
+    runs = [each["mapRunStartedEventDetails"]["mapRunArn"] for each in events if each["type"] == "MapRunStarted"]
+    children = [child for run in runs for child in executions.children(run)]
+    known["children_started"] = len(children)
+    known["children"] = [
+        _described(child) | {"events": list(executions.history(child["executionArn"]))} for child in children[:most]
+    ]
     archive: Archive = json.loads(json.dumps(known, default=_text))
     return archive
 

@@ -14,7 +14,7 @@ from cutline.errors import CutlineError, TooLarge
 from cutline.estimate import cost_of
 from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.receipt import TileReceipt
-from cutline.models.record import ExportRecord, Failure, TileRecord, now
+from cutline.models.record import TILE_FAILED, Event, ExportRecord, Failure, TileRecord, now
 from cutline.models.task import Progressed, TileTask
 from cutline.render import Renderer
 from cutline.service.attempts import wanted
@@ -82,6 +82,9 @@ def _render(records: Records, record: ExportRecord, task: TileTask, tile: TilePl
         records.add_billed(record, _milliseconds_since(began))
         failure = Failure(code=error.code, message=error.message, pointer=error.pointer)
         records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure))
+        details = {"row": tile.row, "col": tile.col, "error": failure.model_dump(exclude_none=True)}
+        event = Event(at=now(), what=TILE_FAILED, by="render_tile", attempt=task.attempt, details=details)
+        records.add_event(task.export_id, event)  # the tile's record has its last try only
         raise
     milliseconds = _milliseconds_since(began)
     records.add_billed(record, milliseconds)

@@ -24,6 +24,7 @@ from cutline.models.record import (
     Event,
     ExportRecord,
     Failure,
+    GivenUp,
     Progress,
     Status,
     TileRecord,
@@ -273,6 +274,13 @@ class Records:
         for item in self._query(f"EXPORT#{export_id}", f"FAILURE#{attempt}#"):
             error = json.loads(plain(item)["error"])
             yield failure_of(error["Error"], error.get("Cause", ""))
+
+    def given_up(self, export_id: str, attempt: int) -> Iterator[GivenUp]:
+        """What children of the map gave up."""
+        for item in map(plain, self._query(f"EXPORT#{export_id}", f"FAILURE#{attempt}#")):
+            error = json.loads(item["error"])
+            why = failure_of(error["Error"], error.get("Cause", ""))
+            yield GivenUp(at=item["at"], tiles=json.loads(item["tiles"]), error=why)
 
     def put_delivery(self, export_id: str, delivery: DeliveryRecord) -> None:
         keys = {"pk": f"EXPORT#{export_id}", "sk": f"DELIVERY#{delivery.delivery_id}"}
