@@ -33,7 +33,7 @@ LEAVES = {"export_id", "attempt", "plan_href", "tiles", "delivery_id", "cog_href
 """All that a Lambda is ever given: ids and hrefs"""
 OF_AWS = {
     # docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
-    "States.ALL", "States.Timeout",
+    "States.ALL", "States.Timeout", "States.ItemReaderFailed",
     # …/connect-lambda.html, and what the Lambda service reports of a runtime that ends without an answer
     "Lambda.TooManyRequestsException", "Lambda.ServiceException", "Lambda.AWSLambdaException",
     "Lambda.SdkClientException", "Lambda.ClientExecutionTimeoutException", "Lambda.Unknown",
@@ -41,7 +41,7 @@ OF_AWS = {
     # errors of DynamoDB's API, under the name that its integration gives them
     "DynamoDB.ConditionalCheckFailedException", "DynamoDB.ProvisionedThroughputExceededException",
     "DynamoDB.RequestLimitExceeded", "DynamoDB.ThrottlingException", "DynamoDB.TransactionConflictException",
-    "DynamoDB.InternalServerErrorException", "DynamoDB.SdkClientException",
+    "DynamoDB.InternalServerError", "DynamoDB.InternalServerErrorException", "DynamoDB.SdkClientException",
 }  # fmt: skip
 MODELS: dict[str, tuple[type, type | None]] = {
     # token -> what it takes, what it answers
