@@ -1,7 +1,7 @@
-"""The local service as its users start it: a process, one for all tests of a module.
+"""The local service as its users start it: a process of its own, with a scene to export from.
 
-from tests.support.local import running, Running   # a fixture
-def test_…(running: Running): running.get("/exports", "demo")
+def test_…(running: Running, area: Any):   # tests/local/conftest.py
+    view = running.ended(running.submit(area, 4))
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import contextlib
 import ctypes
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -23,13 +24,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import psutil
-import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
+from local.aws import INTERPRETER, REGION
+from local.scenes import BUCKET
 from local.tokens import CONSOLE, MACHINE, MACHINE_SECRET, SCOPE, USERS
+from tests.support.cli import box, write_aoi
+from tests.support.scenes import texture, write_scene
 
 ROOT = Path(__file__).parents[2]
+
+SCENE = f"s3://{BUCKET}/east.tif"
+CRS = "EPSG:32633"
+ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 
 T = TypeVar("T")
 
@@ -41,6 +52,16 @@ def eventually(look: Callable[[], T], seconds: float = 30, what: str = "it") -> 
         assert time.monotonic() < until, f"{what} has not come in {seconds} s"
         time.sleep(0.05)
     return found
+
+
+def make_scene(folder: Path) -> Path:
+    """What ``SCENE`` is when the service is given ``folder``: 6 km in ``CRS``."""
+    return write_scene(folder / "east.tif", texture((3, 600, 600)), nodata=0)
+
+
+def make_area(path: Path, east: float = 0) -> Any:
+    """An AOI of 5 km inside the scene, as JSON and at ``path``, so many metres further ``east`` than usual."""
+    return json.loads(write_aoi(path, *box(400500 + east, 5594500, 405500, 5599500)).read_text())
 
 
 def _end_with_parent() -> None:
@@ -131,6 +152,52 @@ class Running:
     def post(self, path: str, body: Any = None, user: str | None = "demo", **more: Any) -> requests.Response:
         return self.ask("POST", path, user, json=body, **more)
 
+    def submit(self, area: Any, resolution: float, *, scene: str = SCENE, crs: str = CRS, **more: Any) -> str:
+        """A new export's id; ``more`` fields of its request by keyword."""
+        output = {"crs": crs, "resolution": resolution}
+        answer = self.post("/exports", {"source": {"scenes": [scene]}, "aoi": area, "output": output, **more})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["export_id"])
+
+    def view(self, export_id: str) -> dict[str, Any]:
+        """What GET /exports/{id} says."""
+        answer = self.get(f"/exports/{export_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def until(self, export_id: str, *statuses: str) -> dict[str, Any]:
+        """The export's view, once it has one of these."""
+        return eventually(
+            lambda: (now := self.view(export_id))["status"] in statuses and now, 120, f"{statuses} of {export_id}"
+        )
+
+    def ended(self, export_id: str) -> dict[str, Any]:
+        """The export's view, once it has come to its end."""
+        return self.until(export_id, *ENDED)
+
+    def cog(self, export_id: str) -> bytes:
+        """What its link leads to, for somebody who asks again where S3 is busy."""
+        http = requests.Session()
+        http.mount("http://", HTTPAdapter(max_retries=Retry(6, status_forcelist=[500, 503], backoff_factor=0.1)))
+        answer = http.get(self.get(f"/exports/{export_id}/download").headers["Location"], timeout=30)
+        answer.raise_for_status()
+        return answer.content
+
+    def idle(self) -> dict[str, int]:
+        """What the user has used, once the last end is settled."""
+        found: dict[str, int] = eventually(
+            lambda: (used := self.get("/me").json()["used"])["exports_running"] == 0 and used, 120, "the last end"
+        )
+        return found
+
+    def s3(self) -> Any:
+        """A client that may do anything, as what is inside the service."""
+        return boto3.client(
+            "s3", endpoint_url=self.url, region_name=REGION,
+            aws_access_key_id=INTERPRETER[0], aws_secret_access_key=INTERPRETER[1],
+        )  # fmt: skip
+
     def slots(self, function: str) -> list[psutil.Process]:
         """The processes of a function."""
         handler = f"functions.{function}.handler.handler"
@@ -160,10 +227,3 @@ def service(*words: object) -> Iterator[Running]:
     finally:
         one.stop()
         one.output.close()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    """A service for the module's tests."""
-    with service() as one:
-        yield one
