@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compare, flat, floor, ndvi, scaling, tuning
+from benchmarks import compare, flat, floor, ndvi, scaling, service, tuning
 from benchmarks.results import folder, load, save
 from benchmarks.scenes import FULL_SIZE, Scenes
 from benchmarks.targets import Target, target_table
@@ -50,6 +50,7 @@ SECTIONS = {
     "scaling": Section("Two workers", scaling.measure, scaling.targets, scaling.text),
     "flat": Section("Large exports", flat.measure, flat.targets, flat.text),
     "ndvi": Section("Computing", ndvi.measure, ndvi.targets, ndvi.text),
+    "service": Section("The service", service.measure, service.targets, service.text),
     "tuning": Section("Settings of gdalwarp", tuning.measure, tuning.targets, tuning.text),
 }
 
