@@ -1,0 +1,300 @@
+"""A COG comes to Dropbox whole and once, however often the way is cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from dropbox.content_hash import content_hash
+
+from cutline.deliver import dropbox
+from cutline.deliver.content_hash import BLOCK
+from cutline.deliver.dropbox import DropboxTarget
+from cutline.errors import BadCredentials, Conflict, DeliveryRejected, TransientError
+from cutline.models.destination import DropboxSettings
+from tests.support.dropbox_account import Account, Fault
+from tests.support.dropbox_journeys import (
+    FOREVER,
+    ITEM,
+    MANIFEST,
+    Journey,
+    Killed,
+    account,
+    content,
+    parcel,
+    reached,
+    sent,
+    slept,
+)
+from tests.support.dropbox_server import dropbox_server
+
+__all__ = ["account", "dropbox_server", "slept"]
+
+APPEND, FINISH = "files/upload_session/append_v2", "files/upload_session/finish"
+COG = content(5 * BLOCK + 1000)
+PIECES = 6
+
+
+def test_arrives_with_what_goes_beside_it(account: Account) -> None:
+    arrival = Journey(parcel(COG)).go_on()
+    assert arrival is not None
+    assert arrival.uri == "dropbox:/exports/field.tif"
+    assert arrival.checksum == f"dropbox-content-hash:{content_hash(COG)}"
+    assert {path: file.content_hash for path, file in account.files.items()} == {
+        "/exports/field.tif": content_hash(COG),
+        "/exports/field.json": content_hash(ITEM),
+        "/exports/field.manifest.json": content_hash(MANIFEST),
+    }
+    assert sent(account) == PIECES
+
+
+def test_the_manifest_is_last(account: Account) -> None:
+    Journey(parcel(COG)).go_on()
+    assert [argument["path"] for argument in account.asked("files/upload")] == [
+        "/exports/field.json",
+        "/exports/field.manifest.json",
+    ]
+    routes = [route for route, _ in account.calls]
+    assert routes.index(FINISH) < routes.index("files/upload")
+
+
+def test_delivered_twice_it_is_there_once(account: Account) -> None:
+    for _ in range(2):
+        assert Journey(parcel(COG)).go_on()
+    assert len(account.files) == 3
+
+
+def test_in_place_of_what_was_there(account: Account) -> None:
+    Journey(parcel(content(100))).go_on()
+    Journey(parcel(COG)).go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_one_without_a_folder(account: Account) -> None:
+    assert Journey(parcel(content(10), path="field")).go_on()
+    assert "/field.tif" in account.files
+
+
+def test_goes_on_where_the_time_of_an_invocation_ended(account: Account) -> None:
+    journey = Journey(parcel(COG), seconds=lambda: 1.0)
+    ends = [journey.go_on() for _ in range(PIECES + 2)]
+    assert ends == [None] * (PIECES + 2)  # begin, six pieces, the file: each invocation gets on by one of them
+    assert journey.go_on()
+    assert sent(account) == PIECES
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_leaves_time_for_twice_the_slowest_piece(account: Account) -> None:
+    left = iter([900.0, 899.0, 899.0, 799.0, 799.0, 699.0, 699.0, 210.0])
+    journey = Journey(parcel(COG), seconds=lambda: next(left))
+    assert journey.go_on() is None
+    assert sent(account) == 3
+
+
+@pytest.mark.parametrize("deaths", [5])
+def test_killed_before_it_could_say_what_it_had_sent(account: Account, deaths: int) -> None:
+    journey = Journey(parcel(COG))
+
+    def die(cursor: Any) -> None:
+        if cursor["sent"] and journey.saves <= deaths:
+            journey.saves += 1  # the next one gets further
+            raise Killed
+
+    journey.before_save = die
+    for _ in range(deaths):
+        with pytest.raises(Killed):
+            journey.go_on()
+    assert journey.go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_killed_after_every_piece(account: Account) -> None:
+    journey = Journey(parcel(COG))
+    before = 0
+    while journey.cursor.get("rev", "") == "":
+        before += 1
+
+        def die(_: Any) -> None:
+            raise Killed
+
+        account.arrive = lambda route: setattr(journey, "before_save", die) if route == APPEND else None
+        with pytest.raises(Killed):
+            journey.go_on()
+        account.arrive, journey.before_save = lambda route: None, lambda cursor: None
+        if before == 5:
+            break
+    assert journey.go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_killed_before_it_could_say_that_the_file_is_there(account: Account) -> None:
+    def die(cursor: Any) -> None:
+        if cursor["rev"]:
+            raise Killed
+
+    journey = Journey(parcel(COG), before_save=die)
+    with pytest.raises(Killed):
+        journey.go_on()
+    rev = account.files["/exports/field.tif"].rev
+    journey.before_save = lambda cursor: None
+    assert journey.go_on()
+    assert account.files["/exports/field.tif"].rev == rev
+    assert sent(account) == PIECES
+
+
+@pytest.mark.parametrize("route", [APPEND, FINISH, "files/upload_session/start", "files/upload", "files/get_metadata"])
+@pytest.mark.parametrize("acted", [True, False])
+def test_an_answer_that_is_lost(account: Account, route: str, acted: bool, slept: list[float]) -> None:
+    account.faults.append(Fault(route, status=None, acted=acted))
+    assert Journey(parcel(COG)).go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert slept == [1.0]
+
+
+def test_a_piece_of_which_half_arrived(account: Account) -> None:
+    half = BLOCK + 12345
+
+    def take_half(route: str) -> None:
+        session = next(iter(account.sessions.values()), None)
+        if route == APPEND and session and session.nbytes == BLOCK:
+            session.add(COG[BLOCK:half])
+
+    account.arrive = take_half
+    assert Journey(parcel(COG)).go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert half in [argument["cursor"]["offset"] for argument in account.asked(APPEND)]
+
+
+def test_an_upload_that_dropbox_has_forgotten_begins_again(account: Account) -> None:
+    journey = Journey(parcel(COG), seconds=lambda: 1.0)
+    for _ in range(3):
+        journey.go_on()
+    account.sessions.clear()
+    journey.seconds = lambda: FOREVER
+    assert journey.go_on()
+    assert journey.cursor["begun"] == 2
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_an_upload_that_is_forgotten_again_and_again_is_given_up(account: Account) -> None:
+    account.arrive = lambda route: account.sessions.clear() if route == APPEND else None
+    with pytest.raises(DeliveryRejected, match="lost the upload 3 times"):
+        Journey(parcel(COG)).go_on()
+
+
+def test_an_upload_of_which_dropbox_has_less_than_it_said_begins_again(account: Account) -> None:
+    journey = Journey(parcel(COG), seconds=lambda: 1.0)
+    for _ in range(3):
+        journey.go_on()
+    for session in account.sessions.values():
+        session.nbytes -= BLOCK
+    journey.seconds = lambda: FOREVER
+    assert journey.go_on()
+    assert journey.cursor["begun"] == 2
+
+
+def test_bytes_that_are_others_in_the_end_do_not_stay(account: Account) -> None:
+    journey = Journey(parcel(COG), seconds=lambda: 1.0)
+    journey.go_on()
+    journey.go_on()
+    for session in account.sessions.values():
+        session.hasher.update(b"x")
+    journey.seconds = lambda: FOREVER
+    assert journey.go_on()
+    assert account.asked("files/delete_v2")
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_a_piece_that_is_damaged_on_its_way(account: Account) -> None:
+    account.faults.append(Fault(APPEND, 409, {".tag": "content_hash_mismatch"}))
+    with pytest.raises(TransientError, match="damaged"):
+        Journey(parcel(COG)).go_on()
+
+
+def test_another_cog_than_the_one_that_was_begun(account: Account) -> None:
+    journey = Journey(parcel(content(9 * BLOCK)), seconds=lambda: 1.0)
+    for _ in range(3):
+        journey.go_on()
+    journey.parcel = replace(parcel(COG), etag="etag-2")
+    journey.seconds = lambda: FOREVER
+    assert journey.go_on()
+    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+
+
+def test_a_file_that_somebody_changes_meanwhile(account: Account) -> None:
+    def change(route: str) -> None:
+        if route == "files/get_metadata":
+            account.files["/exports/field.tif"].content_hash = content_hash(b"theirs")
+
+    account.arrive = change
+    journey = Journey(parcel(COG))
+    with pytest.raises(TransientError, match="not the one that was delivered"):
+        journey.go_on()
+    assert journey.cursor == {}
+    account.arrive = lambda route: None
+    assert journey.go_on()
+
+
+def test_a_delivery_that_is_no_longer_wanted_ends_quietly(account: Account) -> None:
+    def refuse(_: Any) -> None:
+        raise Conflict("another carries it")
+
+    with pytest.raises(Conflict):
+        Journey(parcel(COG), before_save=refuse).go_on()
+    assert not account.files
+
+
+def test_a_cursor_does_not_grow_and_has_no_token(account: Account) -> None:
+    journey = Journey(parcel(COG), seconds=lambda: 1.0)
+    for _ in range(PIECES):
+        journey.go_on()
+    text = str(journey.cursor)
+    assert len(text) < 400
+    assert not [token for token in (*account.access_tokens, *account.refresh_tokens) if token in text]
+
+
+def test_a_piece_fits_dropbox_and_our_memory() -> None:
+    assert dropbox.PIECE % BLOCK == 0
+    assert dropbox.PIECE <= 64_000_000 < 150_000_000
+
+
+def test_reads_no_more_than_a_piece_at_once(account: Account) -> None:
+    asked: list[int] = []
+
+    def read(start: int, end: int) -> bytes:
+        asked.append(end - start)
+        return COG[start:end]
+
+    assert Journey(replace(parcel(COG), read=read)).go_on()
+    assert max(asked) == BLOCK
+    assert sum(asked) == len(COG)
+
+
+def test_nobody_has_let_us_in_yet() -> None:
+    with pytest.raises(BadCredentials, match="authorise the destination"):
+        DropboxTarget(DropboxSettings(), None, "ext")
+
+
+class TestVerify:
+    def test_leaves_nothing(self, account: Account) -> None:
+        reached("trials/{date}/x").verify()
+        assert not account.files
+        (argument,) = account.asked("files/upload")
+        assert argument["path"].startswith("/trials/cutline-")
+
+    def test_looks_at_what_it_wrote(self, account: Account) -> None:
+        def damage(route: str) -> None:
+            if route == "files/get_metadata":
+                next(iter(account.files.values())).content_hash = "0" * 64
+
+        account.arrive = damage
+        with pytest.raises(TransientError, match="not there as it was written"):
+            reached().verify()
+        assert not account.files
+
+    def test_does_not_wait(self, account: Account, slept: list[float]) -> None:
+        account.faults.append(Fault("files/upload", 503, "busy"))
+        with pytest.raises(TransientError, match="HTTP 503"):
+            reached().verify()
+        assert slept == []
