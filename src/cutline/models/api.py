@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Discriminator, Field, Tag, WithJsonSchema, m
 
 from cutline.aoi.model import Finding
 from cutline.models.base import GeoJSON, Interval, Model
+from cutline.models.destination import Prefix
 from cutline.models.record import DeliveryState, Failure, Status, TileState
 from cutline.models.request import MaskRequest, MosaicRule, ProfileName, Resampling
 
@@ -139,6 +140,14 @@ class LinkDelivery(Model):
     kind: Literal["link"] = "link"
 
 
+class DestinationDelivery(Model):
+    """A destination of one's own, made by POST /destinations."""
+
+    kind: Literal["destination"]
+    destination_id: str = Field(pattern=r"^[0-9a-f]{24}$", description="As destination_id of a destination")
+    prefix: Prefix | None = Field(default=None, description="The folder, instead of the destination's own")
+
+
 class NotifyBody(Model):
     """Who is told of the end."""
 
@@ -172,7 +181,9 @@ class ExportBody(Model):
     repair: YesNo = Field(default=False, description="Repair an invalid area instead of refusing it")
     mosaic: MosaicRule | None = None
     output: OutputBody = OutputBody()
-    deliveries: tuple[LinkDelivery, ...] = Field(default=(LinkDelivery(),), min_length=1, max_length=1)
+    deliveries: tuple[Annotated[LinkDelivery | DestinationDelivery, Discriminator("kind")], ...] = Field(
+        default=(LinkDelivery(),), max_length=10, description="Where the file goes, beside its link"
+    )
     notify: NotifyBody = NotifyBody()
     max_cost: Number | None = Field(
         default=None, gt=0, description="US dollars. No new tile begins once so much Lambda time is billed"
@@ -205,6 +216,8 @@ class DeliveryView(Model):
 
     delivery_id: str
     kind: str
+    destination_id: str | None = None
+    prefix: str | None = None
     state: DeliveryState
     uri: str | None = None
     nbytes: int | None = None
@@ -226,6 +239,7 @@ class ExportView(Model):
     """An export as its owner sees it."""
 
     export_id: str
+    owner: str = Field(description="The sub of whose it is")
     name: str
     status: Status
     attempt: int
@@ -305,6 +319,10 @@ class LimitsView(Model):
     exports_at_once: int
     pixels_an_export: int
     aoi_vertices: int
+    bytes_a_month: int
+    downloads_a_minute: int
+    downloads_in_a_row: int
+    destinations: int
 
 
 class UseView(Model):

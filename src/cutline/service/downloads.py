@@ -96,10 +96,10 @@ def redirect(
     ticket = Ticket.new(now(), link.link_id if link else None)
     traffic = Traffic(settings.table, bytes_a_month=limits.bytes_a_month)
     traffic.reserve(ticket, record.owner, record.export_id, _wanted(ranged, facts.nbytes), link)
-    return Bucket(facts.bucket).link(
+    return Bucket(facts.bucket).logged_link(
         facts.key,
         LINK_SECONDS,
-        logged={TICKET: str(ticket)},
+        {TICKET: str(ticket)},
         ResponseContentDisposition=content_disposition(facts.filename),
     )
 

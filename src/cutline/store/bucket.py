@@ -24,16 +24,21 @@ class Bucket:
     def __init__(self, name: str) -> None:
         self.name, self._s3 = name, client("s3")
 
-    def link(self, key: str, seconds: int, *, logged: Mapping[str, str] | None = None, **answer: str) -> str:
+    def link(self, key: str, seconds: int, **answer: str) -> str:
         """An address that anyone may GET for so many ``seconds``; ``answer`` are response headers as S3 names them
-        (ResponseContentDisposition, …). ``logged``: query parameters that S3 ignores, for their names begin
-        with x-, and that its access logs tell; they are signed like the rest."""
-        params: dict[str, Any] = {"Bucket": self.name, "Key": key, **answer}
-        if logged:
-            events = self._s3.meta.events
-            events.register("provide-client-params.s3.GetObject", _take_logged, unique_id="cutline-take-logged")
-            events.register("before-sign.s3.GetObject", _add_logged, unique_id="cutline-add-logged")
-            params[_LOGGED] = dict(logged)
+        (ResponseContentDisposition, …)."""
+        return self._link(key, seconds, answer)
+
+    def logged_link(self, key: str, seconds: int, logged: Mapping[str, str], **answer: str) -> str:
+        """As ``link``, with query parameters that S3 ignores, for their names begin with x-, and that its access logs
+        tell. They are signed like the rest: nobody can change them."""
+        events = self._s3.meta.events
+        events.register("provide-client-params.s3.GetObject", _take_logged, unique_id="cutline-take-logged")
+        events.register("before-sign.s3.GetObject", _add_logged, unique_id="cutline-add-logged")
+        return self._link(key, seconds, {**answer, _LOGGED: dict(logged)})
+
+    def _link(self, key: str, seconds: int, params: Mapping[str, Any]) -> str:
+        params = {"Bucket": self.name, "Key": key, **params}
         return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
 
     def size(self, key: str) -> int | None:

@@ -10,9 +10,22 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from cutline.errors import NotFound, TransientError
+from cutline.errors import NotFound, RateLimited, TransientError
 from cutline.models.api import Problem
-from cutline.service.api import account, cors, document, exports, preferences, presets, uploads, webhooks
+from cutline.service.api import (
+    account,
+    cors,
+    destinations,
+    document,
+    downloads,
+    exports,
+    links,
+    preferences,
+    presets,
+    uploads,
+    usage,
+    webhooks,
+)
 from cutline.service.api.answers import problem_answer
 from cutline.service.api.reading import check_content, read_json
 from cutline.service.boundary import logger
@@ -24,7 +37,7 @@ EXPORT = re.compile(r"/exports/([0-9a-f]{24})(?:/|$)")
 """A path of one export, whose logs the request belongs to"""
 
 app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=read_json)
-for module in (exports, uploads, presets, account, preferences, webhooks):
+for module in (exports, destinations, downloads, links, uploads, presets, account, usage, preferences, webhooks):
     app.include_router(module.router)
 document.add_to(app)
 
@@ -39,7 +52,8 @@ def respond(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     except Exception as error:
         answer = _proxied(_failed(error, event))
     answer["multiValueHeaders"] |= {name: [value] for name, value in cors.allowed().items()}
-    logger.info("%s %s: %d", method, path[:200], answer["statusCode"], extra={"by": _sub(event)})
+    told = f"{downloads.SHARED}…" if path.startswith(downloads.SHARED) else path[:200]
+    logger.info("%s %s: %d", method, told, answer["statusCode"], extra={"by": _sub(event)})
     return answer
 
 
@@ -54,7 +68,8 @@ def _resolved(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 def _caller(event: Mapping[str, Any]) -> Caller | None:
     """Whoever asks, who has to be known before anything else is said; anybody may ask for what is public."""
-    return None if _path(event).rstrip("/") in account.PUBLIC else caller_of(event)
+    path = _path(event)
+    return None if path.rstrip("/") in account.PUBLIC or downloads.PUBLIC.fullmatch(path) else caller_of(event)
 
 
 def _check_route(method: str, path: str) -> None:
@@ -92,6 +107,8 @@ def _failed(error: Exception, event: Mapping[str, Any]) -> Response[Any]:
 def _headers(error: Exception, problem: Problem) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         return {"Allow": ", ".join(error.details["allow"])}
+    if isinstance(error, RateLimited) and "retry_after" in error.details:
+        return {"Retry-After": str(error.details["retry_after"])}
     return {"Retry-After": RETRY_SECONDS} if isinstance(error, TransientError) else {}
 
 

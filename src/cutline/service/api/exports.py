@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
@@ -11,20 +11,17 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from cutline.models.api import EstimateView, ExportBody, ExportPage, ExportView, TileCollection
 from cutline.models.audit import Audit, Logs
-from cutline.models.record import Event, ExportRecord, Status, now
+from cutline.models.record import ExportRecord, Status
 from cutline.service import ending
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.api.examples import BODIES
 from cutline.service.audit import audit_of
 from cutline.service.callers import find_export
-from cutline.service.delivering import link_for
 from cutline.service.estimating import estimate
 from cutline.service.logs import logs_of
 from cutline.service.submitting import submit
 from cutline.service.tiles import tiles_of
 from cutline.service.views import page_of, url_of, view_of
-from cutline.settings import service
-from cutline.store.records import Records
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
@@ -81,6 +78,7 @@ def estimated(body: NewExport) -> Response[Any]:
 @router.get(
     "/exports",
     summary="List one's exports",
+    description="Members of the group admin list those of another owner by `owner`, and everybody's by `owner=*`.",
     operation_id="listExports",
     tags=EXPORTS,
     responses=told(200, "A page of them, newest first", ExportPage),
@@ -89,8 +87,13 @@ def listed(
     status: Annotated[Status | None, Query(description="Only those")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 50,
     cursor: Cursor = None,
+    owner: Annotated[
+        str | None,
+        Query(pattern=r"^(\*|[\w-]{1,128})$", description="A sub, or * for all; others than oneself for admins only"),
+    ] = None,
 ) -> Response[Any]:
-    return answer(HTTPStatus.OK, page_of(caller(router), status=status, limit=limit, cursor=cursor))
+    page = page_of(caller(router), owner=owner, status=status, limit=limit, cursor=cursor)
+    return answer(HTTPStatus.OK, page)
 
 
 @router.get(
@@ -170,25 +173,6 @@ def cancelled(export_id: ExportId) -> Response[Any]:
 def retried(export_id: ExportId) -> Response[Any]:
     record = ending.retry(_find(export_id), caller(router).sub)
     return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": url_of(record.export_id)})
-
-
-@router.get(
-    "/exports/<export_id>/download",
-    summary="Download the COG, or its STAC item",
-    description="Redirects to an address that holds for minutes. This one stays.",
-    operation_id="downloadExport",
-    tags=EXPORTS,
-    responses=told(307, "Where it is, for some minutes", None, 404, 409, Location="Signed; for some minutes"),
-)
-def download(
-    export_id: ExportId,
-    asset: Annotated[Literal["cog", "item"], Query(description="The COG, or the STAC item about it")] = "cog",
-) -> Response[Any]:
-    record = _find(export_id)
-    where = link_for(record, asset)
-    event = Event(at=now(), what="downloaded", by=caller(router).sub, attempt=record.attempt, details={"asset": asset})
-    Records(service().table).add_event(record.export_id, event)
-    return answer(HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": where})
 
 
 @router.delete(

@@ -1,0 +1,57 @@
+"""/usage: what has left for an account."""
+
+from __future__ import annotations
+
+import datetime as dt
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from cutline.errors import NotFound
+from cutline.models.api_links import UsageView
+from cutline.service.api.answers import PRIVATE, Responses, answer, caller, told
+from cutline.service.usage import as_csv, usage_of
+
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]
+
+CSV = "text/csv"
+
+
+def _answers() -> Responses:
+    responses = told(200, "Bytes and requests, by day and export", UsageView, 404, 413)
+    responses[200]["content"][CSV] = {"schema": {"type": "string"}}
+    return responses
+
+
+@router.get(
+    "/usage",
+    summary="What was downloaded, by day and export",
+    description="Counted from S3's access logs, which come within hours. Deliveries to destinations are not in it.",
+    operation_id="getUsage",
+    tags=["account"],
+    responses=_answers(),
+)
+def used(
+    since: Annotated[
+        dt.date | None, Query(description="The first day, in UTC; by default the first of the month")
+    ] = None,
+    until: Annotated[dt.date | None, Query(description="The last day, included; by default today")] = None,
+    owner: Annotated[str | None, Query(max_length=128, description="Another account's, for admins")] = None,
+    format: Annotated[  # noqa: A002 - so users say
+        Literal["json", "csv"] | None, Query(description="By default what Accept says, else json")
+    ] = None,
+    accept: Annotated[str | None, Header(alias="Accept", max_length=1000, description="text/csv or JSON")] = None,
+) -> Response[Any]:
+    who = caller(router)
+    if owner is not None and not who.may_see(owner):
+        raise NotFound(f"there is no account {owner}")
+    usage = usage_of(owner or who.sub, since, until)
+    if format == "csv" or (format is None and (accept or "").partition(";")[0].strip() == CSV):
+        name = f'attachment; filename="usage-{usage.since}-{usage.until}.csv"'
+        return Response(
+            200, f"{CSV}; charset=utf-8; header=present", as_csv(usage), {**PRIVATE, "Content-Disposition": name}
+        )
+    return answer(HTTPStatus.OK, usage)
