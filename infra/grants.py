@@ -81,7 +81,7 @@ class Grants:
         data = self._data
         exports, work, inbox, audit = data.exports, data.work, data.inbox, data.audit
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", indexes=("gsi1",)),
+            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", indexes=("gsi1", "gsi2")),
             # Requests, and what a deleted export leaves. A signed link has the rights of who signs it.
             Grant("Exports", (*READ, *WRITE, *REMOVE), [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK_FOR_PARTS, [exports.bucket_arn]),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cutline.settings import ServiceSettings
+from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.support.api import ADMIN, ANNA, BEN, BODY, MACHINE, Answer, Call, answer_to, call, claims_of, event_of
 from tests.support.exports import keys, make_cog, make_export
@@ -127,6 +128,47 @@ def test_lists_show_ones_own_alone(annas: dict[str, str]) -> None:
     for path, name in (("/exports", "exports"), ("/uploads", "uploads"), ("/presets", "presets")):
         assert len(call("GET", path).json[name]) == 1
         assert call("GET", path, who=BEN).json[name] == []
+
+
+def test_an_admin_lists_anybodys_exports_and_others_their_own(api: Call, aws: ServiceSettings) -> None:
+    for number, (owner, status) in enumerate([(ANNA, "ERROR"), (BEN, "SUCCESS"), (ANNA, "SUCCESS"), (ADMIN, "ERROR")]):
+        Records(aws.table).move(make_export(f"{number:024}", owner=owner), status)
+
+    def listed(owner: str, **query: str) -> list[tuple[str, str]]:
+        found, more = [], {}
+        while True:
+            page = api("GET", "/exports", who=ADMIN, query={"owner": owner, **query, **more}).json
+            found += [(each["owner"], each["status"]) for each in page["exports"]]
+            if page["cursor"] is None:
+                return found
+            more = {"cursor": page["cursor"]}
+
+    everybodys = sorted([(ANNA, "ERROR"), (BEN, "SUCCESS"), (ANNA, "SUCCESS"), (ADMIN, "ERROR")])
+    for limit in ("1", "2", "3", "4", "100"):
+        assert sorted(listed("*", limit=limit)) == everybodys, "each once, however long the pages are"
+    assert sorted(listed("*", status="SUCCESS", limit="1")) == [(ANNA, "SUCCESS"), (BEN, "SUCCESS")]
+    assert listed(ANNA) == listed(ANNA, limit="1") and {owner for owner, _ in listed(ANNA)} == {ANNA}
+    assert listed(ADMIN) == [(ADMIN, "ERROR")] and listed("nobody") == []
+    assert [each["owner"] for each in api("GET", "/exports", who=ADMIN).json["exports"]] == [ADMIN]
+    assert {each["owner"] for each in api("GET", "/exports", query={"owner": ANNA}).json["exports"]} == {ANNA}
+    for owner in (BEN, "*", "nobody"):
+        refused = api("GET", "/exports", query={"owner": owner})
+        assert (refused.status, refused.json["code"]) == (403, "access-denied"), owner
+    for wrong in ("a b", "a#b", "**", "x" * 129):
+        refused = api("GET", "/exports", who=ADMIN, query={"owner": wrong})
+        assert (refused.status, refused.json["parameter"]) == (422, "owner"), wrong
+    for cursor in ("x", "é", "....", "WzEsMl0", "WyJhIiwiYiIsImMiXQ"):
+        refused = api("GET", "/exports", who=ADMIN, query={"owner": "*", "cursor": cursor})
+        assert (refused.status, refused.json["code"]) == (422, "invalid-request"), cursor
+
+
+def test_everybodys_newest_come_first(api: Call, aws: ServiceSettings) -> None:
+    records = [make_export(f"{number:024}", owner=ANNA if number % 2 else BEN) for number in range(3)]
+    for record, minute in zip(records, (1, 3, 2), strict=True):
+        changed = record.model_copy(update={"updated_at": record.created_at.replace(year=2030, minute=minute)})
+        client("dynamodb").put_item(TableName=aws.table, Item=Records(aws.table).item(changed))
+    page = api("GET", "/exports", who=ADMIN, query={"owner": "*"}).json["exports"]
+    assert [int(each["export_id"]) for each in page] == [1, 2, 0]
 
 
 def test_anothers_cursor_shows_nothing_of_them(api: Call, aws: ServiceSettings) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 
+from cutline.errors import AccessDenied
 from cutline.models.api import DeliveryView, ExportPage, ExportView, ResultView, TilesDone
 from cutline.models.record import ExportRecord, Progress, Status, now
 from cutline.service.callers import Caller
 from cutline.settings import service
+from cutline.store.latest import latest
 from cutline.store.records import Records
 
 ASSEMBLED = ("SUCCESS", "DELIVERING")
 """Statuses in which all tiles are there: assembling has checked it"""
+EVERYBODY = "*"
+"""As whose exports an admin may list them all"""
 UNFINISHED = 99.0
 """Percent at most of what is not yet a success: the file still has to be joined and delivered"""
 
@@ -38,9 +42,16 @@ def view_of(record: ExportRecord) -> ExportView:
     )
 
 
-def page_of(caller: Caller, *, status: Status | None, limit: int, cursor: str | None) -> ExportPage:
-    """The caller's own exports, newest first. Raises InvalidRequest for a cursor that is none."""
-    found, following = Records(service().table).of_owner(caller.sub, status=status, limit=limit, cursor=cursor)
+def page_of(caller: Caller, *, owner: str | None, status: Status | None, limit: int, cursor: str | None) -> ExportPage:
+    """The ``owner``'s exports, newest first: the caller's own where that is None, everybody's where it is ``*``. Raises
+    AccessDenied for others' where the caller is no admin, and InvalidRequest for a cursor that is none."""
+    owner, table = owner or caller.sub, service().table
+    if not caller.may_see(owner):
+        raise AccessDenied("only members of the group admin list others' exports; leave owner out to list your own")
+    if owner == EVERYBODY:
+        found, following = latest(table, status=status, limit=limit, cursor=cursor)
+    else:
+        found, following = Records(table).of_owner(owner, status=status, limit=limit, cursor=cursor)
     return ExportPage(exports=tuple(map(view_of, found)), cursor=following)
 
 
@@ -50,7 +61,7 @@ def url_of(export_id: str, part: str = "") -> str:
 
 
 _SAME = {
-    *("export_id", "name", "status", "attempt", "created_at", "updated_at", "pixels", "warnings", "origin"),
+    *("export_id", "owner", "name", "status", "attempt", "created_at", "updated_at", "pixels", "warnings", "origin"),
 }
 """Fields that the record and its view share"""
 

@@ -77,7 +77,7 @@ class Records:
         found = self._db.get_item(TableName=self.table, Key=export_key(export_id), ConsistentRead=True).get("Item")
         if not found:
             raise NotFound(f"there is no export {export_id}")
-        return _record(found)
+        return record_of(found)
 
     def move(
         self, record: ExportRecord, status: Status, *, earlier: Sequence[Status] = RUNNING, **changes: Any
@@ -121,7 +121,7 @@ class Records:
                 known = self.get(record.export_id)
                 raise Conflict(f"export {record.export_id} is {known.status} in attempt {known.attempt}") from error
             raise
-        return _record(answer["Attributes"])
+        return record_of(answer["Attributes"])
 
     def begin_again(self, record: ExportRecord) -> ExportRecord:
         """The next attempt of an export that came to nothing; a COG that is already made stays. Raises Conflict where
@@ -201,7 +201,7 @@ class Records:
             ),
         )
         for page in pages:
-            yield from map(_record, page["Items"])
+            yield from map(record_of, page["Items"])
 
     def of_owner(
         self, owner: str, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
@@ -219,7 +219,7 @@ class Records:
                 Limit=max(limit - len(found), 1),
                 **({"ExclusiveStartKey": start} if start else {}),
             )
-            records = [_record(item) for item in answer["Items"]]
+            records = [record_of(item) for item in answer["Items"]]
             found += [record for record in records if status in (None, record.status)]
             start = answer.get("LastEvaluatedKey")
             if not start or len(found) >= limit:
@@ -360,7 +360,8 @@ def _object(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _record(item: Item) -> ExportRecord:
+def record_of(item: Item) -> ExportRecord:
+    """The record that an item of the table, or of an index, is."""
     attributes = plain(item)
     if isinstance(attributes.get("error"), str):  # as MarkError writes it, which can only copy what was caught
         error = json.loads(attributes["error"])
