@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from cutline.errors import Conflict
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
@@ -15,7 +16,7 @@ from cutline.store.uploads import Uploads
 from functions.import_aoi import handler as importer
 from functions.submit import handler as submitter
 from tests.support.api import ADMIN, ANNA, BEN, SQUARE, Call
-from tests.support.inbox import created, deliver
+from tests.support.inbox import created, deliver, put
 
 PRESET = {"source": {"scenes": ["s3://scenes/a.tif"]}, "process": "ndvi", "output": {"resolution": 10}}
 
@@ -202,3 +203,82 @@ def test_a_full_quota_is_waited_for(api: Call, aws: ServiceSettings, monkeypatch
     view = api("GET", f"/uploads/{upload_id}").json
     assert view["export_id"]
     assert view["error"] is None
+
+
+def versions(aws: ServiceSettings) -> list[str]:
+    """Keys of all that the inbox has, in whatever version, delete markers too."""
+    found = client("s3").list_object_versions(Bucket=aws.inbox_bucket)
+    return sorted(each["Key"] for kind in ("Versions", "DeleteMarkers") for each in found.get(kind, ()))
+
+
+def test_deleted_is_gone_with_its_area(api: Call, aws: ServiceSettings) -> None:
+    keeps = upload(api, SQUARE)
+    kept = versions(aws)
+    upload_id = upload(api, SQUARE)
+    path = f"/uploads/{upload_id}"
+    aoi_href = api("GET", path).json["aoi_href"]
+    made = api("POST", "/exports", body={"source": PRESET["source"], "aoi_href": aoi_href})
+    client("s3").put_object(Bucket=aws.inbox_bucket, Key=Uploads(aws.table).get(upload_id).key, Body=b"once more")
+    assert api("DELETE", path, who=BEN).status == 404
+    gone = api("DELETE", path)  # the running export has the area in its request
+    assert (gone.status, gone.text) == (204, "")
+    assert versions(aws) == kept
+    assert [each["upload_id"] for each in api("GET", "/uploads").json["uploads"]] == [keeps]
+    assert api("GET", path).status == api("DELETE", path).status == 404
+    assert api("GET", f"/exports/{made.json['export_id']}").status == 200
+    refused = api("POST", "/exports", body={"source": PRESET["source"], "aoi_href": aoi_href, "name": "again"})
+    assert (refused.status, refused.json["pointer"]) == (422, "/aoi_href")
+
+
+def test_rejected_and_awaited_uploads_can_be_deleted(api: Call, aws: ServiceSettings) -> None:
+    rejected = upload(api, {"type": "FeatureCollection", "features": []})
+    awaited = api("POST", "/uploads", body={"filename": "a.zip"}).json["upload_id"]
+    for upload_id in (rejected, awaited):
+        assert api("DELETE", f"/uploads/{upload_id}").status == 204
+    assert versions(aws) == api("GET", "/uploads").json["uploads"] == []
+
+
+def test_an_import_that_is_under_way_is_waited_for(api: Call, aws: ServiceSettings) -> None:
+    made = api("POST", "/uploads", body={"filename": "a.geojson"}).json
+    assert send(made["form"], SQUARE).status_code == 204
+    refused = api("DELETE", f"/uploads/{made['upload_id']}")
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    assert "imported" in refused.json["detail"] and len(versions(aws)) == 1
+
+
+def test_an_export_by_its_preset_is_waited_for(api: Call, aws: ServiceSettings) -> None:
+    api("PUT", "/presets/weekly", body=PRESET)
+    upload_id = upload(api, SQUARE, preset="weekly")
+    path, messages = f"/uploads/{upload_id}", ready()
+    refused = api("DELETE", path)
+    assert refused.status == 409 and "about to be exported" in refused.json["detail"]
+    assert deliver(submitter.handler, *messages) == []
+    export_id = api("GET", path).json["export_id"]
+    refused = api("DELETE", path)
+    assert refused.status == 409 and export_id in refused.json["detail"]
+    records = Records(aws.table)
+    records.move(records.get(export_id), "ERROR")
+    assert api("DELETE", path).status == 204
+    assert versions(aws) == []
+    assert deliver(submitter.handler, *messages) == [], "a message that comes late does no harm"
+
+
+def test_a_file_read_anew_meanwhile_is_not_forgotten(api: Call, aws: ServiceSettings) -> None:
+    uploads = Uploads(aws.table)
+    before = uploads.get(upload(api, SQUARE))
+    uploads.settle(before, before.model_copy(update={"content": "another"}))
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        uploads.delete(before)
+
+
+def test_of_a_dropped_file_its_own_version_goes(api: Call, aws: ServiceSettings) -> None:
+    api("PUT", "/presets/weekly", body=PRESET)
+    key = "inbox/anna/weekly/field.geojson"
+    for square in (SQUARE, {**SQUARE, "coordinates": [[[lon + 1, lat] for lon, lat in SQUARE["coordinates"][0]]]}):
+        assert deliver(importer.handler, put(key, square)) == []
+    assert deliver(submitter.handler, *ready()) == []
+    records, (second, first) = Records(aws.table), api("GET", "/uploads").json["uploads"]
+    records.move(records.get(first["export_id"]), "SUCCESS")
+    assert api("DELETE", f"/uploads/{first['upload_id']}").status == 204
+    assert len([each for each in versions(aws) if each == key]) == 1
+    assert api("GET", f"/uploads/{second['upload_id']}").json["geometry"] is not None

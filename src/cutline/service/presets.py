@@ -12,6 +12,7 @@ from cutline.models.api import ExportBody
 from cutline.models.api_uploads import PresetView
 from cutline.models.record import Failure, now
 from cutline.models.upload import PresetRecord, UploadRecord
+from cutline.service.boundary import logger
 from cutline.service.callers import SCOPE, Caller
 from cutline.service.sources import checked
 from cutline.service.submitting import submit
@@ -80,7 +81,10 @@ def body_of(preset: PresetRecord) -> ExportBody:
 def export_message(message: dict[str, Any], tries: int) -> None:
     """What a message of the queue of read uploads asks for."""
     del tries  # the queue's business
-    export_upload(message["upload_id"])
+    try:
+        export_upload(message["upload_id"])
+    except NotFound as error:
+        logger.info(error.message)  # it was deleted since
 
 
 def export_upload(upload_id: str) -> UploadRecord:

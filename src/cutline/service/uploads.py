@@ -7,13 +7,14 @@ import secrets
 import unicodedata
 from typing import Any
 
-from cutline.errors import InvalidRequest, NotFound
+from cutline.errors import Conflict, InvalidRequest, NotFound
 from cutline.models.api_uploads import UploadForm, UploadView
 from cutline.models.record import now
 from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
 from cutline.service.callers import Caller
 from cutline.settings import service
 from cutline.store.inbox import Form, Inbox
+from cutline.store.records import Records
 from cutline.store.uploads import Presets, Uploads
 
 FORM_SECONDS, LINK_SECONDS = 900, 300
@@ -72,6 +73,34 @@ def find_upload(caller: Caller, upload_id: str) -> UploadRecord:
 def list_uploads(caller: Caller, *, limit: int, cursor: str | None) -> tuple[list[UploadRecord], str | None]:
     """The caller's own, newest first, and where to go on."""
     return Uploads(service().table).of_owner(caller.sub, limit=limit, cursor=cursor)
+
+
+def delete_upload(record: UploadRecord) -> None:
+    """Remove an upload: the file, its area, and what was found in it. Raises Conflict while it is imported, waits to be
+    exported by its preset, or that export runs.
+
+    Exports that were given its ``aoi_href`` have the area in their requests, and need it no more.
+    """
+    settings = service()
+    inbox = Inbox(settings.inbox_bucket)
+    if record.state == "WAITING" and inbox.size(record.key) is not None:
+        raise Conflict(f"upload {record.upload_id} is being imported; wait for its end")
+    if record.state == "READY" and record.preset and not (record.export_id or record.error):
+        raise Conflict(f"upload {record.upload_id} is about to be exported by {record.preset}; wait for that")
+    if record.export_id is not None and _runs(record.export_id):
+        raise Conflict(f"export {record.export_id}, made from it, is running; cancel it first, or wait for its end")
+    # Of a dropped file each version is an upload of its own; beside an uploaded one there is no other.
+    dropped = not record.key.startswith(f"{record.owner}/uploads/{record.upload_id}/")
+    inbox.remove_for_good(record.key, version=record.version if dropped else None)
+    inbox.remove_for_good(f"{record.owner}/aois/{record.upload_id}-")
+    Uploads(settings.table).delete(record)
+
+
+def _runs(export_id: str) -> bool:
+    try:
+        return not Records(service().table).get(export_id).ended
+    except NotFound:
+        return False
 
 
 def area_of(aoi_href: str, owner: str) -> dict[str, Any]:

@@ -67,6 +67,19 @@ class Inbox(Bucket):
                 file.write(piece)
         return Fetched(answer["ETag"].strip('"'), _version(answer.get("VersionId")))
 
+    def remove_for_good(self, prefix: str, *, version: str | None = None) -> None:
+        """All versions of the objects whose keys begin with ``prefix``, or the one ``version`` of them."""
+        for page in self._objects.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=prefix):
+            found = [
+                {"Key": each["Key"], "VersionId": each["VersionId"]}
+                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                if version in (None, each["VersionId"])
+            ]
+            if found:  # a page has no more than the 1,000 that one request may name
+                answer = self._objects.delete_objects(Bucket=self.name, Delete={"Objects": found, "Quiet": True})
+                if refused := answer.get("Errors"):
+                    raise OSError(f"S3 keeps {refused[0]['Key']}: {refused[0].get('Code')}")
+
     def write_geojson(self, key: str, geometry: dict[str, Any]) -> str:
         """Its ``s3://`` address."""
         body = json.dumps(geometry, separators=(",", ":")).encode()

@@ -66,6 +66,25 @@ class Uploads:
         except ClientError as refused:
             raise _told(refused, f"upload {record.upload_id} has other content now") from refused
 
+    def delete(self, record: UploadRecord) -> None:
+        """Raises Conflict where other content has come since, or another export."""
+        known = {name: value for name in ("content", "export_id") if (value := getattr(record, name)) is not None}
+        same = [f"{name} = :{name}" for name in known]
+        none = [f"attribute_not_exists({name})" for name in ("content", "export_id") if name not in known]
+        try:
+            self._db.delete_item(
+                TableName=self.table,
+                Key=_key(record.upload_id),
+                ConditionExpression=" AND ".join(same + none),
+                **(
+                    {"ExpressionAttributeValues": typed({f":{name}": each for name, each in known.items()})}
+                    if known
+                    else {}
+                ),
+            )
+        except ClientError as error:
+            raise _told(error, f"upload {record.upload_id} has changed meanwhile; look at it again") from error
+
     def of_owner(
         self, owner: str, *, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[UploadRecord], str | None]:

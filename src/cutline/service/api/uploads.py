@@ -12,11 +12,21 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from cutline.models.api_uploads import NewUpload, UploadPage, UploadView
 from cutline.models.upload import Reading
 from cutline.service.api.answers import answer, caller, told
-from cutline.service.uploads import begin_upload, find_upload, form_view, list_uploads, upload_url, view_of
+from cutline.service.uploads import (
+    begin_upload,
+    delete_upload,
+    find_upload,
+    form_view,
+    list_uploads,
+    upload_url,
+    view_of,
+)
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
 UPLOADS = ["uploads"]
+
+UploadId = Annotated[str, Path(description="As upload_id of an upload")]
 
 
 @router.post(
@@ -57,5 +67,18 @@ def listed(
     tags=UPLOADS,
     responses=told(200, "As it is now", UploadView, 404),
 )
-def found(upload_id: Annotated[str, Path(description="As upload_id of an upload")]) -> Response[Any]:
+def found(upload_id: UploadId) -> Response[Any]:
     return answer(HTTPStatus.OK, view_of(find_upload(caller(router), upload_id), whole=True))
+
+
+@router.delete(
+    "/uploads/<upload_id>",
+    summary="Delete an upload: its file, its area and what was found in it",
+    description="Not while it is imported, or while the export that its preset makes of it runs.",
+    operation_id="deleteUpload",
+    tags=UPLOADS,
+    responses=told(204, "It is gone", None, 404, 409),
+)
+def deleted(upload_id: UploadId) -> Response[Any]:
+    delete_upload(find_upload(caller(router), upload_id))
+    return answer(HTTPStatus.NO_CONTENT)
