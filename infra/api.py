@@ -21,6 +21,8 @@ from infra.settings import Deployment
 
 STAGE = "v1"
 PUBLIC = ("health", "config", "openapi.json", "docs")
+LINK = "l"
+"""Below it are share links"""
 ACCESS_LOG = json.dumps(
     {
         "time": "$context.requestTimeEpoch",
@@ -28,7 +30,7 @@ ACCESS_LOG = json.dumps(
         "by": "$context.authorizer.claims.sub",
         "from": "$context.identity.sourceIp",
         "method": "$context.httpMethod",
-        "path": "$context.path",
+        "path": "$context.resourcePath",  # as it is only the function's log has it, which leaves secrets of links out
         "status": "$context.status",
         "bytes": "$context.responseLength",
         "milliseconds": "$context.responseLatency",
@@ -105,11 +107,11 @@ class Api(Construct):
         """Send every request to ``function``."""
         integration = apigateway.LambdaIntegration(function, allow_test_invoke=False)
         for path in PUBLIC:
-            method = self.rest.root.add_resource(path).add_method(
-                "GET", integration, authorization_type=apigateway.AuthorizationType.NONE
-            )
-            for rule in ("APIG4", "COG4"):
-                accept(method, rule, "describes the service to who has no token yet; it tells nothing of anybody")
+            describes = "describes the service to who has no token yet; it tells nothing of anybody"
+            self._open(self.rest.root.add_resource(path), "GET", integration, describes)
+        link = self.rest.root.add_resource(LINK).add_resource("{token}")
+        for verb in ("GET", "HEAD"):
+            self._open(link, verb, integration, "a share link is for whoever has it: 192 random bits are the right")
         self.rest.root.add_resource("{proxy+}").add_method(
             "ANY",
             integration,
@@ -135,6 +137,13 @@ class Api(Construct):
                 resource_arn=self.rest.deployment_stage.stage_arn,
                 web_acl_arn=self._settings.web_acl,
             )
+
+    @staticmethod
+    def _open(path: apigateway.Resource, verb: str, integration: apigateway.LambdaIntegration, why: str) -> None:
+        """Without a token."""
+        method = path.add_method(verb, integration, authorization_type=apigateway.AuthorizationType.NONE)
+        for rule in ("APIG4", "COG4"):
+            accept(method, rule, why)
 
     def _refuse_in_our_words(self) -> None:
         """What API Gateway answers by itself is a problem too, which a page of the console can read."""

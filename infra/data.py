@@ -25,7 +25,7 @@ class Data(Construct):
     def __init__(self, scope: Construct, settings: Deployment) -> None:
         super().__init__(scope, "Data")
         self.table = self._table()
-        self._access_logs = self._bucket(
+        self.access_logs = self._bucket(
             "AccessLogs",
             lifecycle_rules=[self._expire(ACCESS_LOG_DAYS)],
         )
@@ -47,12 +47,10 @@ class Data(Construct):
             object_lock_default_retention=s3.ObjectLockRetention.governance(Duration.days(settings.audit_days)),
             lifecycle_rules=[self._abort()],
         )
-        # Without a custom resource, which the higher-level property would bring.
-        cast(
-            s3.CfnBucket, self.inbox.node.default_child
-        ).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
-        )
+        self.download_logs = _log_prefix("Results")
+        """What the names of the logs begin with that tell of downloads"""
+        for bucket in (self.inbox, self.access_logs):
+            _tell_of_changes(bucket)
 
     def _table(self) -> dynamodb.Table:
         def text(name: str) -> dynamodb.Attribute:
@@ -81,7 +79,7 @@ class Data(Construct):
 
     def _bucket(self, name: str, *, logged: bool = False, **options: Any) -> s3.Bucket:
         if logged:
-            options |= {"server_access_logs_bucket": self._access_logs, "server_access_logs_prefix": f"{name.lower()}/"}
+            options |= {"server_access_logs_bucket": self.access_logs, "server_access_logs_prefix": _log_prefix(name)}
         bucket = s3.Bucket(
             self,
             name,
@@ -103,3 +101,17 @@ class Data(Construct):
     @staticmethod
     def _expire(days: int) -> s3.LifecycleRule:
         return s3.LifecycleRule(expiration=Duration.days(days))
+
+
+def _log_prefix(name: str) -> str:
+    """What the access logs of a bucket begin with."""
+    return f"{name.lower()}/"
+
+
+def _tell_of_changes(bucket: s3.Bucket) -> None:
+    """To EventBridge, without a custom resource, which the higher-level property would bring."""
+    cast(
+        s3.CfnBucket, bucket.node.default_child
+    ).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    )

@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.data import Data
 from infra.functions import room_of
 from infra.queues import WorkQueue
 
@@ -25,22 +26,20 @@ class Events(Construct):
     def __init__(
         self,
         scope: Construct,
-        inbox: s3.Bucket,
+        data: Data,
         machine: sfn.StateMachine,
         functions: Mapping[str, lambda_.Function],
     ) -> None:
         super().__init__(scope, "Events")
         self.uploads = WorkQueue(self, "Uploads", handled_in=room_of("import_aoi").timeout, receives=4)
         self.ends = WorkQueue(self, "Ends", handled_in=room_of("reconcile").timeout, receives=6)
+        self.access_logs = WorkQueue(self, "AccessLog", handled_in=room_of("meter").timeout, receives=6)
+        self._rule("ObjectCreated", "A file came into the inbox", _created(data.inbox), self.uploads)
         self._rule(
-            "ObjectCreated",
-            "A file came into the inbox",
-            events.EventPattern(
-                source=["aws.s3"],
-                detail_type=["Object Created"],
-                detail={"bucket": {"name": [inbox.bucket_name]}},
-            ),
-            self.uploads,
+            "LogWritten",
+            "S3 wrote an access log that tells of downloads",
+            _created(data.access_logs, data.download_logs),
+            self.access_logs,
         )
         self._rule(
             "ExecutionEnded",
@@ -62,7 +61,15 @@ class Events(Construct):
         # Each file alone: one that kills the function takes no other with it.
         self.uploads.feed(functions["import_aoi"], batch=1, at_once=10)
         self.ends.feed(functions["reconcile"], batch=1)
+        self.access_logs.feed(functions["meter"], batch=10, at_once=2)
 
     def _rule(self, name: str, description: str, pattern: events.EventPattern, queue: WorkQueue) -> None:
         target = targets.SqsQueue(queue.queue, dead_letter_queue=queue.dead_letters, max_event_age=Duration.hours(24))
         events.Rule(self, name, description=description, event_pattern=pattern, targets=[target])
+
+
+def _created(bucket: s3.Bucket, prefix: str = "") -> events.EventPattern:
+    """A new object in a bucket, whose key begins with ``prefix``."""
+    where = {"bucket": {"name": [bucket.bucket_name]}}
+    key = {"object": {"key": [{"prefix": prefix}]}} if prefix else {}
+    return events.EventPattern(source=["aws.s3"], detail_type=["Object Created"], detail={**where, **key})

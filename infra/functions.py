@@ -42,6 +42,7 @@ ROOMS = {
     "render_tile": Room(memory=3008),  # one core and a half: GDAL's threads are off, and HTTP overlaps with rendering
     "assemble": Room(memory=3008),
     "deliver": Room(layer="delivery"),
+    "meter": Room(timeout=120, memory=512, layer="delivery"),
     "notify": Room(timeout=60, memory=512, layer="delivery"),
     "reconcile": Room(timeout=300, memory=512),
     "import_aoi": Room(timeout=300, memory=2048, disk=2048, layer="ogr"),

@@ -30,6 +30,7 @@ LOOK_FOR_PARTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 EXPORTS = "keys begin with the owner and the export, neither of which a deployment knows"
 PLANS = "plans of all exports; segments, which exports share, are another prefix"
 SEGMENTS = "segments of all exports: whoever needs the same tile takes the same"
+DOWNLOADS = "access logs of one bucket, whose names S3 makes"
 UPLOADS = "keys begin with the owner, whom a deployment does not know"
 ARCHIVE = "one object an attempt; Object Lock keeps what is written"
 EXECUTIONS = "an execution is named by its export and attempt, a child by AWS"
@@ -176,6 +177,14 @@ class Grants:
             Grant("InboxBucket", LOOK, [inbox.bucket_arn]),
             Grant("Areas", ("s3:PutObject",), [inbox.arn_for_objects("*/aois/*")], UPLOADS),
             Grant("Ready", ("sqs:SendMessage",), [self._ready.queue.queue_arn]),
+        ]
+
+    def _meter(self) -> list[Grant]:
+        logs = self._data.access_logs
+        return [
+            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+            Grant("AccessLogs", READ, [logs.arn_for_objects(f"{self._data.download_logs}*")], DOWNLOADS),
+            Grant("AccessLogsBucket", LOOK, [logs.bucket_arn]),
         ]
 
     # What several have in common --------------------------------------------------------------------------------

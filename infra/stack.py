@@ -39,14 +39,14 @@ class CutlineStack(Stack):
         for folder in ("submit", "reconcile"):  # the machine waits for all others
             functions[folder].add_environment("CUTLINE_STATE_MACHINE", machine.state_machine_arn)
         api.answer_with(functions["submit"], auth)
-        events = Events(self, data.inbox, machine, functions)
+        events = Events(self, data, machine, functions)
         ready.feed(functions["submit"], batch=1)
         Observability(
             self,
             settings,
             machine=machine,
             functions=functions,
-            queues=(events.uploads, events.ends, ready),
+            queues=(events.uploads, events.ends, events.access_logs, ready),
             table=data.table,
             rest=api.rest,
         )
@@ -79,5 +79,8 @@ def _environment(settings: Deployment, *, data: Data, auth: Auth, api: Api, read
         "CUTLINE_LOGIN_URL": auth.login_url,
         "CUTLINE_CONSOLE_ORIGIN": settings.console_origin,
         "CUTLINE_SOURCE_HOSTS": ",".join(settings.source_hosts),
+        "CUTLINE_DROPBOX_KEY": settings.dropbox_key,
+        "CUTLINE_DROPBOX_SECRET_ID": settings.dropbox_secret,
+        "CUTLINE_DROPBOX_REDIRECT": settings.dropbox_redirect,
         "CUTLINE_LIMITS": settings.limits.model_dump_json(),
     }

@@ -46,6 +46,9 @@ class BucketDigest(Model):
     versioned: bool = False
     events: bool = False
     """Tells EventBridge of every change"""
+    log_bucket: Text | None = None
+    """Where S3 writes what was asked of it"""
+    log_prefix: str = ""
 
 
 class QueueDigest(Model):
@@ -200,7 +203,10 @@ def _key(properties: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _bucket(properties: Mapping[str, Any]) -> BucketDigest:
+    logging = properties.get("LoggingConfiguration", {})
     return BucketDigest(
+        log_bucket=text(logging["DestinationBucketName"]) if logging else None,
+        log_prefix=logging.get("LogFilePrefix", ""),
         versioned=properties.get("VersioningConfiguration", {}).get("Status") == "Enabled"
         or properties.get("ObjectLockEnabled", False),
         events="EventBridgeConfiguration" in properties.get("NotificationConfiguration", {}),

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
+from local.access_logs import AccessLogs
 from local.aws import INTERPRETER
 from local.faults import Faults, json_refusal
 from local.functions import Functions
@@ -31,6 +32,7 @@ class Front:
         self.functions: Functions | None = None
         self.login: Callable[[Request], Response | None] | None = None
         self.gateway: Callable[[Request], Response] | None = None
+        self.access_logs: AccessLogs | None = None
         self.faults: Faults | None = None
         """If AWS is to fail now and then"""
 
@@ -59,7 +61,8 @@ class Front:
                 raise Refused("AccessDenied", "no web page may use this key")
         except Refused as refused:
             return refusal(refused) if "X-Amz-Target" not in request.headers else json_refusal(refused)
-        return self._perhaps(credential.service, request, self._of_service(credential.service, request))
+        answer = self._perhaps(credential.service, request, self._of_service(credential.service, request))
+        return self.access_logs.noting(request, answer) if self.access_logs and credential.service == "s3" else answer
 
     def _of_service(self, service: str, request: Request) -> Callable[[Request], Response | Wsgi]:
         """Who answers for a service of AWS."""

@@ -68,6 +68,15 @@ class Resources:
         return [local_name(name) for name in self.digest.buckets]
 
     @property
+    def access_logs(self) -> dict[str, tuple[str, str]]:
+        """Bucket -> bucket and prefix of its access logs."""
+        return {
+            local_name(name): (self.resolve(bucket.log_bucket), bucket.log_prefix)
+            for name, bucket in self.digest.buckets.items()
+            if bucket.log_bucket
+        }
+
+    @property
     def tables(self) -> list[str]:
         return [local_name(name) for name in self.digest.tables]
 

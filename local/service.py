@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local import aws, scenes
+from local.access_logs import AccessLogs, Target
 from local.aws import Cloud
 from local.database import Database
 from local.digest import committed
@@ -81,7 +82,10 @@ class Service:
         )
         front.login = Login(self.tokens, redirects=(f"{self.url}/docs/oauth2-redirect",))
         front.gateway = Gateway(self.functions["submit"], self.tokens, self.resources.digest.public)
-        self._workers: list[Worker] = [ExecutionEnds(), *self._pollers(), *self._schedules()]
+        exports = self.resources.setting("CUTLINE_EXPORTS_BUCKET")
+        logs = {exports: Target(*self.resources.access_logs[exports])}  # nobody reads the others'
+        front.access_logs = AccessLogs(self.cloud.client("s3"), logs)
+        self._workers: list[Worker] = [front.access_logs, ExecutionEnds(), *self._pollers(), *self._schedules()]
         self._tell_lost()
         self.functions["submit"].warm()
         self._workers.append(Scenes(options.scenes))
