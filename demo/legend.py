@@ -5,22 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-RAMP = np.array(
-    [
-        (165, 0, 38),
-        (215, 48, 39),
-        (244, 109, 67),
-        (253, 174, 97),
-        (254, 224, 139),
-        (217, 239, 139),
-        (166, 217, 106),
-        (102, 189, 99),
-        (26, 152, 80),
-        (0, 104, 55),
-    ],
-    dtype=np.float32,
-)
-"""RdYlGn, by ColorBrewer (Brewer and Harrower, 2013)"""
+from cutline.quicklook import COLOURS
 
 GLYPHS = {
     "0": "### #.# #.# #.# ###",
@@ -48,7 +33,7 @@ def draw_legend(picture: npt.NDArray[np.uint8], low: float, high: float) -> None
         return
     left = 3 * PAD
     for channel in range(3):
-        colours = np.interp(np.linspace(0, 1, WIDTH), np.linspace(0, 1, len(RAMP)), RAMP[:, channel])
+        colours = np.interp(np.linspace(0, 1, WIDTH), np.linspace(0, 1, len(COLOURS)), COLOURS[:, channel])
         panel[PAD : PAD + HEIGHT, left : left + WIDTH, channel] = colours
     for share in (0.0, 0.5, 1.0):
         text = _text(f"{low + share * (high - low):.2f}")

@@ -1,14 +1,23 @@
-"""The states NotifySuccess and NotifyError: the owner is told by mail."""
+"""The states NotifySuccess and NotifyError: the end of an export is told. And the notify queue: webhooks that are due,
+and ends that no execution could tell."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cutline.models.task import ExportTask
-from cutline.service.boundary import step
-from cutline.service.notifying import notify
+from cutline.service.batches import each_message
+from cutline.service.boundary import logger, step
+from cutline.service.notifying import notify, take
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    if "Records" not in event:
+        return _end(event, context)
+    logger.append_keys(function="notify", request=getattr(context, "aws_request_id", None))
+    return each_message(event, take)
 
 
 @step(ExportTask)
-def handler(task: ExportTask, context: Any) -> None:
+def _end(task: ExportTask, context: Any) -> None:
     notify(task)

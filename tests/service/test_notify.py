@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from email import message_from_string
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, NamedTuple
 
 import pytest
 from moto.ses.models import ses_backends
 
-from cutline.models.record import Failure
-from cutline.service.notifying import advice_for, written
+from cutline.models.notification import Preferences
+from cutline.models.record import ExportRecord, Failure, now
+from cutline.notify.advice import advice_for
+from cutline.notify.letter import Enclosed, size, written
+from cutline.notify.message import composed
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
+from cutline.store.webhooks import Accounts
 from functions.notify.handler import handler
 from tests.support.aws import REGION
-from tests.support.exports import make_cog, make_export
+from tests.support.exports import COG, make_cog, make_export, put
+from tests.support.receiver import hand_over
 
 SENDER = "exports@cutline.example"
 TASK = {"export_id": "e1", "attempt": 1}
@@ -38,19 +46,88 @@ def make_account(pool: str, name: str, email: str, verified: str = "true") -> st
     return str(next(each["Value"] for each in made["User"]["Attributes"] if each["Name"] == "sub"))
 
 
-def sent() -> list[Any]:
-    return list(ses_backends["123456789012"][REGION].sent_messages)
+class Sent(NamedTuple):
+    """A mail as its reader's program takes it apart."""
+
+    message: EmailMessage
+
+    @property
+    def subject(self) -> str:
+        return str(self.message["Subject"])
+
+    def body(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
+        assert part is not None, kind
+        return str(part.get_content())
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {str(part.get_filename()): part.get_content() for part in self.message.iter_attachments()}
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        found = [part for part in self.message.walk() if part.get_content_type() == "image/png"]
+        return {str(part["Content-ID"]): part.get_content() for part in found}
+
+
+def sent() -> list[Sent]:
+    messages = ses_backends["123456789012"][REGION].sent_messages
+    assert all(message.source == SENDER for message in messages)
+    return [Sent(message_from_string(message.raw_data, policy=default)) for message in messages]
 
 
 def test_success_is_told_with_the_link_and_the_facts(aws: ServiceSettings, anna: str) -> None:
     make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True, pixels=1_234_567, tiles=3))
     assert handler(TASK, None) == {}
-    [message] = sent()
-    assert message.source == SENDER
-    assert message.destinations["ToAddresses"] == ["anna@example.org"]
-    assert message.subject == "Your export north field is ready"
-    assert "https://api.example.org/exports/e1/download" in message.body
-    assert "1,234,567" in message.body
+    [mail] = sent()
+    assert mail.message["From"] == f"Cutline <{SENDER}>"
+    assert mail.message["To"] == "anna@example.org"
+    assert mail.subject == "Your export north field is ready"
+    for kind in ("plain", "html"):
+        assert "https://api.example.org/exports/e1/download" in mail.body(kind)
+        assert "1,234,567" in mail.body(kind)
+    assert (mail.files, mail.pictures) == ({}, {})
+    assert "cid:" not in mail.body("html")
+
+
+def test_the_picture_is_inside_the_mail(aws: ServiceSettings, anna: str) -> None:
+    record = make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True))
+    assert record.result is not None
+    href = record.result.cog_href.replace(".tif", ".png")
+    Records(aws.table).change(record, result=record.result.model_copy(update={"quicklook_href": href}))
+    put(aws.exports_bucket, href.split("/", 3)[3], b"\x89PNG")
+    handler(TASK, None)
+    [mail] = sent()
+    assert mail.pictures == {"<quicklook>": b"\x89PNG"}
+    assert 'src="cid:quicklook"' in mail.body("html") and 'alt="Quick-look of north field"' in mail.body("html")
+
+
+def test_the_file_comes_along_where_it_is_small_and_wanted(
+    aws: ServiceSettings, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Accounts(aws.table).keep_preferences(anna, Preferences(attach=True))
+    make_cog(aws, make_export("e1", owner=anna, status="SUCCESS", notify=True))
+    make_cog(aws, make_export("e2", owner=anna, status="SUCCESS", notify=True))
+    handler(TASK, None)
+    monkeypatch.setattr("cutline.service.notifying.SMALL", len(COG))
+    handler({**TASK, "export_id": "e2"}, None)
+    with_file, without = sent()
+    assert with_file.files == {"north field.tif": COG}
+    assert "attached to this mail" in with_file.body("plain") and "attached to this mail" in with_file.body("html")
+    assert without.files == {}
+    assert "attached" not in without.body("plain")
+
+
+def test_a_picture_or_file_that_is_gone_is_done_without(aws: ServiceSettings, anna: str) -> None:
+    Accounts(aws.table).keep_preferences(anna, Preferences(attach=True))
+    record = make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True))
+    assert record.result is not None
+    for href in (gone := f"s3://{aws.exports_bucket}/gone.png",):
+        update = {"quicklook_href": href, "cog_href": gone.replace("png", "tif")}
+        Records(aws.table).change(record, result=record.result.model_copy(update=update))
+    handler(TASK, None)
+    [mail] = sent()
+    assert (mail.files, mail.pictures) == ({}, {})
 
 
 def test_an_error_is_told_with_its_reason_and_what_to_do(aws: ServiceSettings, anna: str) -> None:
@@ -58,11 +135,55 @@ def test_an_error_is_told_with_its_reason_and_what_to_do(aws: ServiceSettings, a
     why = Failure(code="source-unavailable", message="tile (2, 3): scene S2A did not answer")
     Records(aws.table).move(record, "ERROR", error=why)
     handler(TASK, None)
-    [message] = sent()
-    assert message.subject == "Your export north field failed"
-    assert "scene S2A did not answer" in message.body
-    assert "Try again later" in message.body
-    assert "https://api.example.org/exports/e1" in message.body and "/download" not in message.body
+    [mail] = sent()
+    assert mail.subject == "Your export north field failed"
+    for kind in ("plain", "html"):
+        body = mail.body(kind)
+        assert "scene S2A did not answer" in body
+        assert "Try again later" in body
+        assert "https://api.example.org/exports/e1" in body and "/download" not in body
+
+
+def test_a_file_that_was_made_can_be_had_though_a_delivery_failed(aws: ServiceSettings, anna: str) -> None:
+    record = make_cog(aws, make_export(owner=anna, status="DELIVERING", notify=True))
+    Records(aws.table).move(record, "ERROR", error=Failure(code="quota-exceeded", message="the account is full"))
+    handler(TASK, None)
+    [mail] = sent()
+    assert "Make room at the destination" in mail.body("plain")
+    assert "https://api.example.org/exports/e1/download" in mail.body("plain")
+
+
+def test_who_wants_what(aws: ServiceSettings, anna: str) -> None:
+    wishes: list[tuple[Any, bool, str, bool]] = [
+        # wish, whether the request asks, how it ended, whether a mail comes
+        ("asked", False, "SUCCESS", False),
+        ("asked", True, "SUCCESS", True),
+        ("always", False, "SUCCESS", True),
+        ("failures", True, "SUCCESS", False),
+        ("failures", False, "ERROR", True),
+        ("never", True, "ERROR", False),
+    ]
+    for number, (wish, asked, status, comes) in enumerate(wishes):
+        Accounts(aws.table).keep_preferences(anna, Preferences(email=wish))
+        make_export(f"e{number}", owner=anna, status=status, notify=asked)
+        before = len(sent())
+        handler({**TASK, "export_id": f"e{number}"}, None)
+        assert len(sent()) - before == comes, (wish, asked, status)
+
+
+def test_an_end_by_the_queue_is_told_as_well(aws: ServiceSettings, anna: str) -> None:
+    make_export(owner=anna, status="ERROR", notify=True)
+    message = {"kind": "end", **TASK}
+    assert hand_over(handler, message, message, {**message, "export_id": "deleted"}) == []
+    assert len(sent()) == 1
+
+
+def test_mail_that_is_refused_for_good_does_not_come_back(
+    aws: ServiceSettings, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_export(owner=anna, status="ERROR", notify=True)
+    monkeypatch.setenv("CUTLINE_SENDER", "unverified@cutline.example")
+    assert hand_over(handler, {"kind": "end", **TASK}) == []
 
 
 def test_twice_sends_once(aws: ServiceSettings, anna: str) -> None:
@@ -123,11 +244,44 @@ def test_what_ses_refuses_may_be_sent_later(aws: ServiceSettings, anna: str, mon
 def test_nothing_that_people_write_becomes_a_header_or_html(aws: ServiceSettings) -> None:
     name = "x\r\nBcc: everyone@example.org\u2028\0<script>"
     why = Failure(code="invalid-scene", message="<b>bold</b>\nSubject: other")
-    record = make_export(status="ERROR", error=why).model_copy(update={"name": name})
-    subject, text, html = written(record)
-    assert subject == "Your export x Bcc: everyone@example.org <script> failed"
-    assert "\nBcc" not in text and "\nSubject" not in text
-    assert "<script>" not in html and "<b>" not in html
+    warnings = ("<i>so\r\nso</i>",)
+    for status, error in (("ERROR", why), ("SUCCESS", None)):
+        record = make_export(status, status=status, error=error, warnings=warnings).model_copy(update={"name": name})
+        letter = written(record, Enclosed(url="https://example.org/?a&b", download="https://example.org/<>"))
+        assert letter.subject.startswith("Your export x Bcc: everyone@example.org <script> ")
+        assert "\nBcc" not in letter.text and "\nSubject" not in letter.text
+        assert not [tag for tag in ("<script>", "<b>", "<i>", "<>") if tag in letter.html]
+        message = message_from_string(composed(letter, sender=SENDER, to="a@example.org").decode(), policy=default)
+        assert message.keys() == ["Subject", "From", "To", "Auto-Submitted", "MIME-Version", "Content-Type"]
+
+
+def test_lines_are_short_and_ascii() -> None:
+    """As RFC 5321 wants them, whatever a name holds."""
+    letter = written(
+        ExportRecord(
+            export_id="e1", attempt=2, owner="anna", name="Größe " * 16, status="SUCCESS", created_at=now(),
+            updated_at=now(), request_href="s3://b/k", warnings=("ü" * 3000,) * 12,
+        ),
+        Enclosed(url="https://example.org/e1", download="https://example.org/l/1", until=now(), picture=True),
+    )  # fmt: skip
+    raw = composed(letter, sender=SENDER, to="a@example.org", picture=b"\x89PNG", file=("Größe.tif", bytes(1000)))
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    message = message_from_string(raw.decode(), policy=default)
+    assert message["Subject"] == letter.subject
+    assert Sent(message).files == {"Größe.tif": bytes(1000)}
+    assert "and 2 more" in Sent(message).body("plain")
+    assert "for whoever has it" in Sent(message).body("plain").replace("\n", " ")
+
+
+def test_sizes_in_the_unit_that_suits() -> None:
+    assert [size(n) for n in (0, 999, 1000, 4_940_000, 20 * 10**9)] == [
+        "0 bytes",
+        "999 bytes",
+        "1 kB",
+        "4.94 MB",
+        "20 GB",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 
 from cutline.cog.assemble import Assembly, prepare
 from cutline.cog.checksum import crc64_text
@@ -18,7 +19,9 @@ from cutline.models.plan import ExportPlan
 from cutline.models.receipt import Segment, TileReceipt
 from cutline.models.record import ExportRecord, Failure, Result
 from cutline.models.task import Assembled, AssembleTask
+from cutline.quicklook import quicklook
 from cutline.service.attempts import needed
+from cutline.service.boundary import logger
 from cutline.service.settling import files_of
 from cutline.settings import service
 from cutline.store.bucket import Bucket
@@ -30,6 +33,7 @@ from cutline.tags import tags_of
 
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 ITEM_TYPE = "application/geo+json"
+PICTURE_TYPE = "image/png"
 _READERS = 32
 """Receipts that are asked for at once"""
 
@@ -54,8 +58,9 @@ def assemble_export(task: AssembleTask) -> Assembled:
     item = cog_item(plan, receipt, record.name, f"{record.name}.tif")
     content = json.dumps(item, indent=2, allow_nan=False).encode() + b"\n"
     Bucket(now.exports_bucket).write(item_key, content, ITEM_TYPE)
-    _finish(records, record, assembly, Assembled(cog_href=cog_href, item_href=item_href, nbytes=assembly.nbytes), etag)
-    return Assembled(cog_href=cog_href, item_href=item_href, nbytes=assembly.nbytes)
+    made = Assembled(cog_href=cog_href, item_href=item_href, nbytes=assembly.nbytes)
+    _finish(records, record, _result(assembly, made, etag, _draw(assembly, workspace, cog_href)))
+    return made
 
 
 def _check(records: Records, task: AssembleTask) -> None:
@@ -107,15 +112,37 @@ def _etag(segment: Segment) -> str:
     return segment.etag
 
 
-def _finish(records: Records, record: ExportRecord, assembly: Assembly, made: Assembled, etag: str) -> None:
-    result = Result(
+def _draw(assembly: Assembly, workspace: S3Workspace, cog_href: str) -> str | None:
+    """Put a picture beside the COG. Returns its address; None where nothing is to be seen, or drawing failed: a picture
+    is worth no export."""
+    smallest = takewhile(lambda segment: segment.level == assembly.segments[0].level, assembly.segments)
+    pieces = [workspace.get(segment.name) for segment in smallest]
+    if not pieces or None in pieces:
+        return None
+    try:
+        picture = quicklook(b"".join([assembly.header, *filter(None, pieces)]))
+    except Exception:  # whatever GDAL finds in a picture
+        logger.exception("there is no quick-look")
+        return None
+    href = f"{cog_href.removesuffix('.tif')}.png"
+    bucket, _, key = href.removeprefix("s3://").partition("/")
+    Bucket(bucket).write(key, picture, PICTURE_TYPE)
+    return href
+
+
+def _result(assembly: Assembly, made: Assembled, etag: str, picture: str | None) -> Result:
+    return Result(
         cog_href=made.cog_href,
         item_href=made.item_href,
         etag=etag,
         nbytes=made.nbytes,
         crc64nvme=crc64_text(assembly.crc64),
         segments_sha256=assembly.segments_sha256,
+        quicklook_href=picture,
     )
+
+
+def _finish(records: Records, record: ExportRecord, result: Result) -> None:
     try:
         records.move(record, record.status, earlier=(record.status,), result=result)
     except Conflict:

@@ -1,95 +1,109 @@
-"""The end of an export is told to its owner by mail: where the file is, or why there is none and what to do."""
+"""The end of an export is told: to its owner by mail, and to their webhooks. Neither waits for the other, and an export
+does not depend on either."""
 
 from __future__ import annotations
 
-import datetime as dt
-import html
+from typing import Any
+from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter
+
+from cutline.errors import DeliveryRejected, NotFound
+from cutline.models.notification import EndNotice, MailWish, Notice, Preferences, WebhookNotice
 from cutline.models.record import ExportRecord
 from cutline.models.task import ExportTask
-from cutline.service.delivering import download_url
-from cutline.settings import service
+from cutline.notify.letter import Enclosed, written
+from cutline.notify.message import composed
+from cutline.service import webhook_sending
+from cutline.service.addresses import download_url, export_url
+from cutline.service.boundary import logger
+from cutline.settings import ServiceSettings, service
 from cutline.store import mail
+from cutline.store.bucket import Bucket
+from cutline.store.inbox import Queue
 from cutline.store.records import Records
+from cutline.store.webhooks import Accounts
 
-ADVICE = {
-    # An error's code -> what its owner can do
-    "source-unavailable": "Its source did not answer. Try again later: retry keeps all finished tiles.",
-    "delivery-rejected": "The file is made and can be downloaded; retry delivers it again without rendering.",
-    "rate-limited": "Wait until there is room again, then retry.",
-    "access-denied": "Check that we may read all that the export names, then retry.",
-    "internal-error": "This is our fault. Retry keeps all finished tiles; if it fails again, tell us the export's id.",
-}
-REQUEST_ADVICE = "Change the request as it says, and send it as a new export."
-RETRY_ADVICE = "Retry goes on from the finished tiles."
-_OF_REQUESTS = {"too-large", "unsupported-crs", "not-found"}
+SMALL = 5_000_000
+"""Bytes of a file that may be attached, if fewer"""
+TOLD = ("SUCCESS", "ERROR")
+"""Ends that mails tell of; who cancels knows"""
+_NOTICE: TypeAdapter[Notice] = TypeAdapter(Notice)
 
 
 def notify(task: ExportTask) -> None:
-    """Tell the owner, if the request asks for it, and not twice. Raises TransientError and DeliveryRejected."""
-    settings = service()
-    records = Records(settings.table)
+    """Tell of the end of an attempt, once. Raises TransientError, and DeliveryRejected where the mail is refused."""
+    records = Records(service().table)
     record = records.get(task.export_id)
-    if not record.notify or record.attempt != task.attempt or record.status not in ("SUCCESS", "ERROR"):
+    if record.attempt != task.attempt or not record.ended:
         return
-    if not settings.sender:  # a deployment without mail
+    try:
+        webhook_sending.announce(record)
+    finally:
+        _write_to_owner(records, record)
+
+
+def have_told(task: ExportTask) -> None:
+    """Leave it to the notify function, which alone may mail and sign."""
+    Queue(service().notify_queue).send(EndNotice(**task.model_dump()).model_dump())
+
+
+def take(message: dict[str, Any], tries: int) -> None:
+    """What a message of the notify queue asks for."""
+    del tries  # the queue's business
+    notice = _NOTICE.validate_python(message)
+    if isinstance(notice, WebhookNotice):
+        webhook_sending.send(notice)
+        return
+    try:
+        notify(ExportTask(export_id=notice.export_id, attempt=notice.attempt))
+    except (NotFound, DeliveryRejected) as error:  # deleted meanwhile, or no mail goes there: not even the next time
+        logger.warning(f"nobody was told: {error.message}", extra=notice.model_dump())
+
+
+def _write_to_owner(records: Records, record: ExportRecord) -> None:
+    settings = service()
+    if record.status not in TOLD or not settings.sender:  # or a deployment without mail
+        return
+    preferences = Accounts(settings.table).preferences(record.owner)
+    if not _wants(preferences.email, record):
         return
     address = mail.address_of(settings.user_pool, record.owner)
     if address is None or not records.mark_notified(record):
         return
     try:
-        mail.send(settings.sender, address, *written(record))
+        mail.send(settings.sender, address, _message(record, preferences, settings, address))
     except Exception:
         records.unmark_notified(record)
         raise
 
 
-def written(record: ExportRecord) -> tuple[str, str, str]:
-    """Subject, text and HTML. What people named is one line in the subject, and escaped in the HTML."""
-    came = record.status == "SUCCESS"
-    subject = f"Your export {_one_line(record.name)} {'is ready' if came else 'failed'}"
-    lines = _success(record) if came else _failure(record)
-    facts = _facts(record)
-    link = download_url(record) if record.result else f"{service().url}/exports/{record.export_id}"
-    text = "\n".join([f"{subject}.", "", *lines, "", link, "", *(f"{name}: {value}" for name, value in facts), ""])
-    rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in facts)
-    body = "".join(f"<p>{html.escape(line)}</p>" for line in [f"{subject}.", *lines])
-    address = html.escape(link, quote=True)
-    return (
-        subject,
-        text,
-        f'<html><body>{body}<p><a href="{address}">{address}</a></p><table>{rows}</table></body></html>',
+def _wants(wish: MailWish, record: ExportRecord) -> bool:
+    wants = {"asked": record.notify, "always": True, "failures": record.status == "ERROR", "never": False}
+    return wants[wish]
+
+
+def _message(record: ExportRecord, preferences: Preferences, settings: ServiceSettings, address: str) -> bytes:
+    result = record.result
+    picture = _content(result.quicklook_href) if result and result.quicklook_href else None
+    small = result is not None and result.nbytes < SMALL and record.status == "SUCCESS"
+    file = _content(result.cog_href) if result and small and preferences.attach else None
+    enclosed = Enclosed(
+        url=export_url(record.export_id),
+        download=download_url(record) if result else None,
+        picture=picture is not None,
+        attached=file is not None,
+    )
+    return composed(
+        written(record, enclosed),
+        sender=settings.sender,
+        to=address,
+        picture=picture,
+        file=None if file is None else (f"{record.name}.tif", file),
     )
 
 
-def advice_for(code: str) -> str:
-    """What an owner can do about an error."""
-    of_request = code.startswith("invalid-") or code in _OF_REQUESTS
-    return ADVICE.get(code, REQUEST_ADVICE if of_request else RETRY_ADVICE)
-
-
-def _success(record: ExportRecord) -> list[str]:
-    return ["Download it here, signed in; the address stays the same.", *(f"Note: {each}" for each in record.warnings)]
-
-
-def _failure(record: ExportRecord) -> list[str]:
-    if record.error is None:
-        return [ADVICE["internal-error"]]
-    return [f"Why: {_one_line(record.error.message)}", advice_for(record.error.code)]
-
-
-def _facts(record: ExportRecord) -> list[tuple[str, str]]:
-    took = dt.timedelta(seconds=round((record.updated_at - record.created_at).total_seconds()))
-    facts = [("Export", record.export_id), ("Attempt", str(record.attempt)), ("Took", str(took))]
-    if record.result:
-        facts.append(("Size", f"{record.result.nbytes:,} bytes"))
-    if record.pixels is not None:
-        facts.append(("Pixels", f"{record.pixels:,}"))
-    if record.tiles is not None:
-        facts.append(("Tiles", f"{record.tiles:,}"))
-    return facts
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks and other control characters: nothing of it can become a header."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+def _content(href: str) -> bytes | None:
+    """Of an ``s3://`` address; None where it is gone meanwhile: a mail does without."""
+    place = urlsplit(href, allow_fragments=False)
+    return Bucket(place.netloc).read(href.split("/", 3)[3])

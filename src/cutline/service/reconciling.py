@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cutline.errors import Conflict, CutlineError, NotFound
+from cutline.errors import Conflict, NotFound
 from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, now
 from cutline.models.task import ExportTask
 from cutline.service import settling
 from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
-from cutline.service.notifying import notify
+from cutline.service.notifying import have_told
 from cutline.settings import service
 from cutline.store.executions import Executions
 from cutline.store.records import Records, failure_of
@@ -60,7 +60,7 @@ def reconcile(execution: Mapping[str, Any]) -> None:
     _note_end(record, execution)
     archive(task, execution)
     settling.settle(record)
-    _tell(task)
+    have_told(task)
 
 
 def sweep() -> None:
@@ -91,7 +91,7 @@ def _look_after(indexed: ExportRecord) -> None:
     execution = executions.describe(executions.arn(record))
     if execution is None:
         settling.settle(_ended(record, _CAUSES["MISSING"]))
-        _tell(ExportTask(export_id=record.export_id, attempt=record.attempt))
+        have_told(ExportTask(export_id=record.export_id, attempt=record.attempt))
     elif execution["status"] != "RUNNING":
         reconcile(execution)
 
@@ -131,14 +131,6 @@ def _cause(execution: Mapping[str, Any]) -> Failure:
     if execution["status"] == "FAILED":
         return failure_of(execution.get("error") or "", execution.get("cause") or "")
     return _CAUSES[execution["status"]]
-
-
-def _tell(task: ExportTask) -> None:
-    """The mail that the execution could not send (any more); one that was sent is not sent again."""
-    try:
-        notify(task)
-    except CutlineError as error:
-        logger.warning(f"nobody was told: {error.message}", extra=task.model_dump())
 
 
 def executions_of(event: Mapping[str, Any]) -> list[dict[str, Any]] | None:

@@ -21,17 +21,11 @@ def address_of(user_pool: str, sub: str) -> str | None:
     return known.get("email") if known.get("email_verified") == "true" else None
 
 
-def send(sender: str, to: str, subject: str, text: str, html: str) -> None:
-    """Raises TransientError where it may well go later, and DeliveryRejected."""
-
-    def utf8(content: str) -> dict[str, str]:
-        return {"Data": content, "Charset": "UTF-8"}
-
+def send(sender: str, to: str, message: bytes) -> None:
+    """``message``: MIME. Raises TransientError where it may well go later, and DeliveryRejected."""
     try:
         client("sesv2").send_email(
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": [to]},
-            Content={"Simple": {"Subject": utf8(subject), "Body": {"Text": utf8(text), "Html": utf8(html)}}},
+            FromEmailAddress=sender, Destination={"ToAddresses": [to]}, Content={"Raw": {"Data": message}}
         )
     except ClientError as error:
         answer = error.response

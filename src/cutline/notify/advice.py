@@ -1,0 +1,24 @@
+"""What an owner can do about an error, by its code."""
+
+from __future__ import annotations
+
+ADVICE = {
+    "source-unavailable": "Its source did not answer. Try again later: retry keeps all finished tiles.",
+    "bad-credentials": "Renew the destination's access, then retry: the file is made, and is delivered without "
+    "rendering again.",
+    "quota-exceeded": "Make room at the destination, then retry: the file is made, and is delivered without rendering "
+    "again.",
+    "delivery-rejected": "The file is made and can be downloaded; retry delivers it again without rendering.",
+    "rate-limited": "Wait until there is room again, then retry.",
+    "access-denied": "Check that we may read all that the export names, then retry.",
+    "internal-error": "This is our fault. Retry keeps all finished tiles; if it fails again, tell us the export's id.",
+}
+REQUEST_ADVICE = "Change the request as it says, and send it as a new export."
+RETRY_ADVICE = "Retry goes on from the finished tiles."
+_OF_REQUESTS = {"too-large", "unsupported-crs", "not-found"}
+
+
+def advice_for(code: str) -> str:
+    """One or two sentences."""
+    of_request = code.startswith("invalid-") or code in _OF_REQUESTS
+    return ADVICE.get(code, REQUEST_ADVICE if of_request else RETRY_ADVICE)

@@ -1,0 +1,104 @@
+"""A letter about the end of an export, as text and as HTML, from the templates beside this file.
+
+Whatever people named is escaped in HTML, and is one line of printable letters everywhere: nothing of it can become a
+header, or look like words of ours.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from cutline.models.record import ExportRecord
+from cutline.notify.advice import ADVICE, advice_for
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+PICTURE = "quicklook"
+"""Content-ID of the picture inside a mail"""
+MOST_WARNINGS = 10
+
+
+@dataclass(frozen=True)
+class Letter:
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """What comes along, and where to find the rest."""
+
+    url: str
+    """Of the export, for programs and whoever is signed in"""
+    download: str | None = None
+    """Where the file is"""
+    until: dt.datetime | None = None
+    """When ``download`` stops working; None: it stays, for its owner"""
+    picture: bool = False
+    attached: bool = False
+
+
+def written(record: ExportRecord, enclosed: Enclosed) -> Letter:
+    """The letter about the end of ``record``'s attempt, which came to SUCCESS or ERROR."""
+    came = record.status == "SUCCESS"
+    name = one_line(record.name)
+    subject = f"Your export {name} {'is ready' if came else 'failed'}"
+    told: dict[str, Any] = {
+        "subject": subject,
+        "name": name,
+        "facts": _facts(record),
+        "warnings": [one_line(each) for each in record.warnings[:MOST_WARNINGS]],
+        "more_warnings": max(0, len(record.warnings) - MOST_WARNINGS),
+        "why": one_line(record.error.message) if record.error else None,
+        "advice": advice_for(record.error.code) if record.error else ADVICE["internal-error"],
+        "picture": PICTURE,
+        "enclosed": enclosed,
+    }
+    kind = "success" if came else "failure"
+    return Letter(subject, _TEMPLATES.get_template(f"{kind}.txt").render(told),
+                  _TEMPLATES.get_template(f"{kind}.html").render(told))  # fmt: skip
+
+
+def _facts(record: ExportRecord) -> list[tuple[str, str]]:
+    took = dt.timedelta(seconds=round((record.updated_at - record.created_at).total_seconds()))
+    facts = [("Export", record.export_id), ("Took", str(took))]
+    if record.attempt > 1:
+        facts.append(("Attempt", str(record.attempt)))
+    if record.result:
+        facts.append(("Size", size(record.result.nbytes)))
+    if record.pixels is not None:
+        facts.append(("Pixels", f"{record.pixels:,}"))
+    if record.tiles is not None:
+        facts.append(("Tiles", f"{record.tiles:,}"))
+    if record.result:
+        facts.append(("CRC-64/NVME", record.result.crc64nvme))
+    return facts
+
+
+def size(nbytes: int) -> str:
+    """Bytes in the unit that suits them."""
+    amount, unit = float(nbytes), 0
+    while amount >= 1000 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:,.3g} {UNITS[unit]}" if unit else f"{nbytes} bytes"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and other control characters."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=select_autoescape(["html"], default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["day"] = lambda at: at.astimezone(dt.UTC).strftime("%-d %B %Y")
