@@ -23,6 +23,8 @@ ENDED: tuple[Status, ...] = ("SUCCESS", "ERROR", "CANCELLED")
 
 TileState = Literal["done", "empty", "failed"]
 DeliveryState = Literal["pending", "running", "done", "failed"]
+LINK = "link"
+"""Kind and id of the delivery that every export has, and that stays with us"""
 
 
 class Failure(Model):
@@ -47,6 +49,8 @@ class Result(Model):
     """Base64, as S3 gives the checksum of a full object"""
     segments_sha256: str
     """Hexadecimal, over the header and the ordered CRCs of the segments"""
+    quicklook_href: str | None = None
+    """A small PNG of it, where one could be drawn"""
 
 
 class ExportRecord(Model):
@@ -67,6 +71,10 @@ class ExportRecord(Model):
     """Inside the area; known once it is planned"""
     tiles: int | None = None
     """Planned"""
+    bytes_min: int | None = None
+    """Of the COG, where it compresses as well as imagery seldom does"""
+    bytes_max: int | None = None
+    """It cannot have more"""
     tile_pixels: int | None = None
     """Of the planned tiles together: what there is to render"""
     rendering_at: AwareDatetime | None = None
@@ -137,11 +145,14 @@ class DeliveryRecord(Model):
     """One target of an export."""
 
     delivery_id: str
+    """``link``, or follows from the destination and the prefix: the same place is the same delivery"""
     kind: str
     """link, or the kind of its destination"""
     destination_id: str | None = None
     prefix: str | None = None
     """Instead of the destination's own"""
+    again: bool = False
+    """Asked for after the export had ended: it has an execution of its own, and no part in the export's status"""
     state: DeliveryState
     attempt: int
     uri: str | None = None
