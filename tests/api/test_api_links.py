@@ -211,7 +211,7 @@ def test_nothing_to_share_yet(api: Call, aws: ServiceSettings) -> None:
 
 
 def test_an_export_has_so_many_links(api: Call, export: ExportRecord, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutline.service.links.MOST", 2)
+    monkeypatch.setattr("cutline.service.sharing.MOST", 2)
     share(api), share(api)
     assert api("POST", f"{PATH}/links", body={}).status == 413
 

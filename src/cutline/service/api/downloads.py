@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from cutline.errors import NotFound
 from cutline.models.record import Event, now
 from cutline.models.traffic import File
-from cutline.service import links
+from cutline.service import sharing
 from cutline.service.api.answers import Responses, answer, caller, told
 from cutline.service.callers import find_export
 from cutline.service.downloads import Facts, facts_of, redirect
@@ -88,11 +88,11 @@ def head(export_id: ExportId, asset: Asset = "cog") -> Response[Any]:
     responses=_redirects(404, 429, 503),
 )
 def opened(token: Token, ranged: Range = None) -> Response[Any]:
-    record, link = links.opened(token)
+    record, link = sharing.opened(token)
     try:
         where = redirect(record, link.file, by=f"link#{link.link_id}", link=link, ranged=ranged)
     except NotFound as error:  # whoever has a link need not learn more
-        raise links.closed() from error
+        raise sharing.closed() from error
     return _led(where)
 
 
@@ -106,11 +106,11 @@ def opened(token: Token, ranged: Range = None) -> Response[Any]:
     responses=told(200, "About the file", None, 404, 503, **HELD),
 )
 def looked_at(token: Token) -> Response[Any]:
-    record, link = links.opened(token)
+    record, link = sharing.opened(token)
     try:
         return _held(facts_of(record, link.file))
     except NotFound as error:
-        raise links.closed() from error
+        raise sharing.closed() from error
 
 
 def _led(where: str) -> Response[Any]:
