@@ -1,14 +1,33 @@
-"""The state Deliver: a finished COG goes on its way to one target."""
+"""The states Deliver and CheckRoom, and trials of destinations: all that is done with secrets of users."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cutline.models.task import Delivered, DeliveryTask
+from cutline.models.task import Delivered, DeliveryTask, RoomTask, TrialTask, Tried
 from cutline.service.boundary import step
 from cutline.service.delivering import deliver
+from cutline.service.trying import check_room, try_destination
 
 
 @step(DeliveryTask)
-def handler(task: DeliveryTask, context: Any) -> Delivered:
-    return deliver(task)
+def bring(task: DeliveryTask, context: Any) -> Delivered:
+    return deliver(task, lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+@step(RoomTask)
+def look_for_room(task: RoomTask, context: Any) -> None:
+    check_room(task)
+
+
+@step(TrialTask)
+def try_out(task: TrialTask, context: Any) -> Tried:
+    return try_destination(task)
+
+
+TASKS = {"deliver": bring, "room": look_for_room, "trial": try_out}
+"""By what an event asks for"""
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return TASKS[event["what"]](event, context)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import pytest
 
-from cutline.errors import NotFound, SourceUnavailable
-from cutline.models.record import DeliveryRecord, ExportRecord
+from cutline.errors import NotFound
+from cutline.models.record import DeliveryRecord
 from cutline.service import delivering
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
 from functions.deliver.handler import handler
 from tests.support.exports import COG, make_cog, make_export
+from tests.support.steps import Context
 
-TASK = {"export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": "s3://b/k.tif"}
+TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": "s3://b/k.tif"}
 
 
 def delivery(aws: ServiceSettings) -> DeliveryRecord:
@@ -28,7 +28,7 @@ def delivery(aws: ServiceSettings) -> DeliveryRecord:
 def test_a_link_is_delivered_with_a_receipt(aws: ServiceSettings) -> None:
     make_cog(aws, make_export(status="DELIVERING"))
     for _ in range(2):
-        assert handler(TASK, None) == {"done": True, "delivered": True}
+        assert handler(TASK, Context()) == {"done": True, "delivered": True}
     found = delivery(aws)
     assert (found.state, found.nbytes, found.checksum) == ("done", len(COG), "crc64nvme:AAAAAAAAAAA=")
     assert found.uri == "https://api.example.org/exports/e1/download"
@@ -38,46 +38,15 @@ def test_a_link_is_delivered_with_a_receipt(aws: ServiceSettings) -> None:
 def test_a_cog_that_is_gone_is_not_delivered(aws: ServiceSettings) -> None:
     record = make_cog(aws, make_export(status="DELIVERING"))
     client("s3").delete_object(Bucket=aws.exports_bucket, Key=f"anna/e1/{record.name}.tif")
-    assert handler(TASK, None) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False}
     found = delivery(aws)
     assert (found.state, found.error.code) == ("failed", "delivery-rejected")
     assert "retry makes it again" in found.error.message
 
 
-def test_a_kind_that_nobody_makes_fails_alone(aws: ServiceSettings) -> None:
-    make_cog(aws, make_export(status="DELIVERING"))
-    Records(aws.table).put_delivery("e1", delivery(aws).model_copy(update={"kind": "fax"}))
-    assert handler(TASK, None) == {"done": True, "delivered": False}
-    assert delivery(aws).error.message == "deliveries of kind fax are not made; link are"
-
-
-def test_what_passes_is_tried_again(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Flaky:
-        """A target that answers only the second time, and then needs two invocations."""
-
-        tries = 0
-
-        def deliver(self, record: ExportRecord, delivery: DeliveryRecord) -> DeliveryRecord:
-            Flaky.tries += 1
-            if Flaky.tries == 1:
-                raise SourceUnavailable("no answer")
-            return delivery.model_copy(update={"state": "running" if Flaky.tries == 2 else "done"})
-
-    monkeypatch.setitem(delivering.TARGETS, "link", Flaky)
-    make_cog(aws, make_export(status="DELIVERING"))
-    with pytest.raises(Exception) as failed:
-        handler(TASK, None)
-    assert type(failed.value).__name__ == "TransientError", "the name that Retry matches"
-    assert json.loads(str(failed.value))["code"] == "source-unavailable"
-    assert (delivery(aws).state, delivery(aws).error.message) == ("running", "no answer")
-    assert handler(TASK, None) == {"done": False, "delivered": False}
-    assert handler(TASK, None) == {"done": True, "delivered": True}
-    assert (delivery(aws).state, delivery(aws).error) == ("done", None)
-
-
 def test_nothing_is_delivered_for_an_export_that_was_cancelled(aws: ServiceSettings) -> None:
     make_cog(aws, make_export(status="CANCELLED"))
-    assert handler(TASK, None) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False}
     assert "CANCELLED" in delivery(aws).error.message
 
 

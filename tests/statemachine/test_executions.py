@@ -15,6 +15,7 @@ from cutline.service import delivering
 from cutline.service.audit import audit_of
 from cutline.service.reconciling import reconcile
 from cutline.store.clients import client
+from cutline.store.deliveries import Deliveries
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 from tests.support.exports import make_cog, make_export, put
@@ -33,7 +34,10 @@ def machine(interpreter: Interpreter) -> Interpreter:
         key = f"exports/{task['export_id']}/{task['attempt']}/tasks.json"
         put(settings.work_bucket, key, json.dumps(TASKS).encode())
         place = {"bucket": settings.work_bucket, "key": key}
-        return {"plan_href": "s3://w/plan.json", "tasks": place, "tiles": 4, "deliveries": ["link-1"], "cog_href": None}
+        return {
+            "plan_href": "s3://w/plan.json", "tasks": place, "tiles": 4, "deliveries": ["link-1"],
+            "destinations": False, "cog_href": None,
+        }  # fmt: skip
 
     def assemble(_: dict[str, Any]) -> dict[str, Any]:
         result = make_cog(settings, Records(settings.table).get("e1")).result
@@ -41,7 +45,7 @@ def machine(interpreter: Interpreter) -> Interpreter:
         return {"cog_href": result.cog_href, "item_href": result.item_href, "nbytes": result.nbytes}
 
     def deliver(task: dict[str, Any]) -> dict[str, Any]:
-        return delivering.deliver(DeliveryTask.model_validate(task)).model_dump()
+        return delivering.deliver(DeliveryTask.model_validate(task), lambda: 900.0).model_dump()
 
     interpreter.lambdas = {
         "plan": plan,
@@ -190,7 +194,7 @@ def test_a_delivery_that_dies_fails_alone(machine: Interpreter) -> None:
     machine.lambdas["deliver"] = one_dies
     assert machine.run()["error"] == "ExportFailed"
     assert [each.state for each in Records(machine.settings.table).deliveries("e1")] == ["done"]
-    assert [each["delivery_id"] for each in called(machine, "deliver")].count("link-2") == 3
+    assert [each["delivery_id"] for each in called(machine, "deliver")].count("link-2") == 7
 
 
 def test_a_delivery_goes_on_until_it_is_done(machine: Interpreter) -> None:
@@ -204,6 +208,57 @@ def test_a_delivery_goes_on_until_it_is_done(machine: Interpreter) -> None:
     )
     assert machine.run()["status"] == "SUCCEEDED"
     assert len(called(machine, "deliver")) == 4
+
+
+def to_destinations(machine: Interpreter, room: Any) -> None:
+    """Its plan says that there are such, and ``room`` is what the function deliver does about that."""
+    plan, deliver = machine.lambdas["plan"], machine.lambdas["deliver"]
+    machine.lambdas["plan"] = lambda task: {**plan(task), "destinations": True}
+    machine.lambdas["deliver"] = lambda task: room(task) if task["what"] == "room" else deliver(task)
+
+
+def test_room_is_looked_at_before_anything_is_rendered(machine: Interpreter) -> None:
+    to_destinations(machine, lambda _: {})
+    assert machine.run()["status"] == "SUCCEEDED"
+    names = [name for name, _ in machine.calls]
+    assert names.index("deliver") < names.index("render_tile")
+    assert called(machine, "deliver")[0] == {"what": "room", "export_id": "e1", "attempt": 1}
+
+
+def test_where_there_is_no_room_nothing_is_rendered(machine: Interpreter) -> None:
+    to_destinations(machine, failing(1, Died("DeliveryRejected", cause("quota-exceeded", "20 MB are missing")), {}))
+    assert machine.run()["error"] == "ExportFailed"
+    known = record(machine)
+    assert known.status == "ERROR" and known.error is not None
+    assert (known.error.code, known.error.message) == ("quota-exceeded", "20 MB are missing")
+    assert called(machine, "render_tile") == []
+
+
+@pytest.mark.parametrize("died", ["Sandbox.Timedout", "TransientError", "InternalError"])
+def test_room_that_is_not_known_stops_nothing(machine: Interpreter, died: str) -> None:
+    to_destinations(machine, failing(99, Died(died, "no word"), {}))
+    assert machine.run()["status"] == "SUCCEEDED"
+    assert record(machine).status == "SUCCESS"
+
+
+def test_what_has_succeeded_is_delivered_once_more(machine: Interpreter) -> None:
+    made = make_cog(machine.settings, record(machine))
+    Records(machine.settings.table).move(made, "SUCCESS")
+    assert made.result is not None
+    task = {"export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": made.result.cog_href}
+    started = client("stepfunctions").start_execution(
+        stateMachineArn=machine.arn, name="e1-1-link-1-0", input=json.dumps(task)
+    )
+    for missed in (False, True):
+        if missed:
+            machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False}
+            started = client("stepfunctions").start_execution(
+                stateMachineArn=machine.arn, name="e1-1-link-1-1", input=json.dumps(task)
+            )
+        assert machine.wait(started["executionArn"])["status"] == "SUCCEEDED"
+        assert record(machine).status == "SUCCESS"
+    assert {name for name, _ in machine.calls} == {"deliver"}, "no plan, no tile, no mail"
+    assert called(machine, "deliver") == [{"what": "deliver", **task}] * 2
 
 
 def test_a_cog_that_is_made_is_only_delivered(machine: Interpreter) -> None:
@@ -243,6 +298,8 @@ def test_a_cancelled_export_stays_cancelled(machine: Interpreter, during: str) -
 def test_an_execution_of_an_older_attempt_changes_nothing(machine: Interpreter) -> None:
     records = Records(machine.settings.table)
     records.begin_again(records.move(record(machine), "ERROR"))
+    [delivery] = records.deliveries("e1")
+    Deliveries(machine.settings.table, "e1").begin_again(delivery, 2, anew=True)
     assert machine.run(attempt=1)["error"] == "Superseded"
     assert (record(machine).attempt, record(machine).status) == (2, "PENDING")
     assert machine.run(attempt=2)["status"] == "SUCCEEDED"
@@ -286,7 +343,7 @@ def test_its_end_is_settled_and_its_story_told(machine: Interpreter) -> None:
     assert [each.state for each in Records(settings.table).deliveries("e1")] == ["failed"]
     [attempt] = audit_of(record(machine)).attempts
     assert (attempt.source, attempt.status) == ("archive", "FAILED")
-    assert [run.state for run in attempt.states] == ["Plan", "MarkError", "NotifyError", "Failed"]
+    assert [run.state for run in attempt.states] == ["Begin", "Plan", "MarkError", "NotifyError", "Failed"]
     [failure] = attempt.states[0].failures
     assert (failure.error.code, failure.again) == ("too-large", False)
 

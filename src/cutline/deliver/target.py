@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+COG, ITEM, MANIFEST = ".tif", ".json", ".manifest.json"
+"""Suffixes of the three files of a parcel"""
+
 Cursor = Mapping[str, Any]
 """JSON; what is in it is the target's own. Empty at the beginning. Never a secret"""
 
@@ -19,7 +22,7 @@ class Parcel:
     """A finished COG with what goes beside it: its STAC item and a manifest."""
 
     path: str
-    """At the target, without suffix: the destination's prefix with all filled in, and the file's name"""
+    """At the target, without suffix: folder/name. No slash at either end, no part of it is ``..``"""
     bucket: str
     """Where the COG is"""
     key: str
@@ -75,4 +78,8 @@ class Target(Protocol):
         Done twice it leaves one copy. Where it raises for good, nothing half-written is left. At most 64 MB of the
         COG are in memory.
         """
+        ...
+
+    def abandon(self, path: str, cursor: Cursor) -> None:
+        """Remove what a delivery that is given up on the way has left half-written."""
         ...

@@ -5,22 +5,40 @@ A secret's model never becomes part of a record, an answer, a state of an execut
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from cutline.models.base import Model
 from cutline.models.record import Failure
 
+PLACEHOLDERS = ("name", "date", "id")
+_BRACED = re.compile(r"\{([^{}]*)\}")
+
+
+def _folder(prefix: str) -> str:
+    """``prefix`` without slashes around it. Raises ValueError for what is no folder below the destination's root."""
+    folder = prefix.strip("/")
+    unknown = [found for found in _BRACED.findall(folder) if found not in PLACEHOLDERS]
+    if unknown or re.search(r"[{}]", _BRACED.sub("", folder)):
+        raise ValueError("only {name}, {date} and {id} are put in, and braces are for nothing else")
+    if any(part in ("", ".", "..") for part in folder.split("/")) and folder:
+        raise ValueError("a folder has no empty parts, and neither . nor ..; write it as exports/{date}")
+    if "\\" in folder or not folder.isprintable():
+        raise ValueError("a folder has neither backslashes nor control characters")
+    return folder
+
+
 Prefix = Annotated[
     str,
     Field(
-        default="",
         max_length=500,
-        description="What stands before the file's name; {name}, {date} (of the export's submission, in UTC) and {id} "
+        description="The folder that files come into; {name}, {date} (of the export's submission, in UTC) and {id} "
         "(of the export) are put in",
-        examples=["exports/{date}/"],
+        examples=["exports/{date}"],
     ),
+    AfterValidator(_folder),
 ]
 
 
@@ -30,7 +48,7 @@ class S3Settings(Model):
     kind: Literal["s3"] = "s3"
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     region: str = Field(pattern=r"^[a-z0-9-]{4,30}$", examples=["eu-central-1"])
-    prefix: Prefix
+    prefix: Prefix = ""
     account: str | None = Field(default=None, pattern=r"^\d{12}$", description="That has to own the bucket")
     role_arn: str | None = Field(
         default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$", max_length=300
@@ -54,7 +72,7 @@ class DropboxSettings(Model):
     """A folder of a Dropbox account, which was authorised by OAuth."""
 
     kind: Literal["dropbox"] = "dropbox"
-    prefix: Prefix
+    prefix: Prefix = ""
 
 
 class DropboxSecret(Model):
@@ -75,7 +93,7 @@ class SftpSettings(Model):
         description="The server's public key, as in known_hosts: type and Base64",
         pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+$",
     )
-    prefix: Prefix
+    prefix: Prefix = ""
 
 
 class SftpSecret(Model):
@@ -102,6 +120,8 @@ class DestinationRecord(Model):
     owner: str
     name: str
     """As its owner calls it"""
+    version: int = 1
+    """One more with every change of what is above or in the settings: what was found out holds for one version"""
     settings: DestinationSettings
     external_id: str
     """Made by us, one a destination: a role that trusts us only with it cannot be used for another of our users"""

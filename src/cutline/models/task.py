@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, SecretStr
 
 from cutline.models.base import Model
+from cutline.models.record import Failure
 
 
 class ExportTask(Model):
@@ -30,6 +33,8 @@ class Planned(Model):
     tiles: int
     deliveries: tuple[str, ...]
     """Ids"""
+    destinations: bool = False
+    """Some of them are to destinations, whose room is looked at before the first tile"""
     cog_href: str | None = None
     """The COG that an earlier attempt made, where only its deliveries failed: nothing is rendered again"""
 
@@ -62,9 +67,32 @@ class Assembled(Model):
     nbytes: int
 
 
+class RoomTask(ExportTask):
+    """To ask the destinations of an export whether they have room for it."""
+
+    what: Literal["room"]
+
+
+class TrialTask(Model):
+    """To try a destination; with a ``code``, that is exchanged for its secret first."""
+
+    what: Literal["trial"]
+    owner: str
+    destination_id: str
+    code: SecretStr | None = None
+
+
+class Tried(Model):
+    """What came of it."""
+
+    problem: Failure | None
+    """None: it took a small file"""
+
+
 class DeliveryTask(ExportTask):
     """To bring the COG to one target."""
 
+    what: Literal["deliver"]
     delivery_id: str
     cog_href: str
 

@@ -1,4 +1,4 @@
-"""A finished COG is brought to its targets. Each kind of target is one entry of TARGETS, and knows no other.
+"""A finished COG is brought to its targets: its link, and destinations of its owner's (deliver/).
 
 A delivery that a target refuses fails alone: its record says why, and the export's COG is kept.
 """
@@ -7,83 +7,151 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from typing import Literal, Protocol
-from urllib.parse import quote, urlsplit
+from typing import Literal
+from urllib.parse import quote
 
+from cutline.deliver.target import Arrival, Cursor, Trip
 from cutline.errors import Conflict, CutlineError, DeliveryRejected, NotFound, TransientError
-from cutline.models.record import DeliveryRecord, ExportRecord, Failure, Result, now
+from cutline.models.destination import DestinationRecord
+from cutline.models.record import LINK, DeliveryRecord, Event, ExportRecord, Failure, Result, now
 from cutline.models.task import Delivered, DeliveryTask
+from cutline.service.boundary import logger
+from cutline.service.parcels import parcel_of, path_of, place_of
+from cutline.service.targets import target_of
 from cutline.settings import service
 from cutline.store.bucket import Bucket
+from cutline.store.deliveries import Deliveries
+from cutline.store.destinations import Destinations
 from cutline.store.records import Records
 
 LINK_SECONDS = 15 * 60
 """How long a signed address works. It dies with the role's session anyway, so what users keep is our own address,
 which redirects to a fresh one"""
+DELIVERED_FROM = ("DELIVERING", "SUCCESS", "ERROR")
+"""Statuses of an export that has a COG to deliver: in the last two, one that was asked for afterwards"""
 
 File = Literal["cog", "item"]
 _SUFFIX: dict[File, str] = {"cog": ".tif", "item": ".json"}
 
 
-class Target(Protocol):
-    """Somewhere that a COG can be brought to."""
+def deliver(task: DeliveryTask, seconds_left: Callable[[], float]) -> Delivered:
+    """Go on with one delivery, as far as the time of this invocation allows.
 
-    def deliver(self, record: ExportRecord, delivery: DeliveryRecord) -> DeliveryRecord:
-        """Go on bringing it there, and say how far it came: ``state`` is "done", or "running" where the time of this
-        invocation ended and the next shall go on. Doing it twice leaves one copy.
-
-        Raises TransientError for what is worth trying again, and any other CutlineError for what is not.
-        """
-        ...
-
-
-class Link:
-    """The COG stays with us, and its owner gets an address."""
-
-    def deliver(self, record: ExportRecord, delivery: DeliveryRecord) -> DeliveryRecord:
-        result = _result(record)
-        bucket, key = _place(result.cog_href)
-        if (size := Bucket(bucket).size(key)) != result.nbytes:
-            found = "is gone" if size is None else f"has {size:,} bytes instead of {result.nbytes:,}"
-            raise DeliveryRejected(f"the COG {found}; retry makes it again")
-        receipt = {"uri": download_url(record), "nbytes": result.nbytes, "checksum": f"crc64nvme:{result.crc64nvme}"}
-        return delivery.model_copy(update={**receipt, "state": "done"})
-
-
-TARGETS: dict[str, Callable[[], Target]] = {"link": Link}
-"""A delivery's kind -> what brings a COG there"""
-
-
-def deliver(task: DeliveryTask) -> Delivered:
-    """Go on with one delivery. Raises TransientError, for the state machine to try again, and nothing else of ours."""
-    records = Records(service().table)
-    record = records.get(task.export_id)
-    delivery = _delivery(records, task)
+    Raises TransientError, for the state machine to try again, and nothing else of ours.
+    """
+    record, deliveries = Records(service().table).get(task.export_id), Deliveries(service().table, task.export_id)
+    delivery = deliveries.get(task.delivery_id)
     if delivery.state == "done":
         return Delivered(done=True, delivered=True)
+    carried = _Carried(record, delivery, deliveries)
     try:
-        if record.attempt != task.attempt or record.status != "DELIVERING":
-            raise Conflict(f"the export is {record.status} in attempt {record.attempt}")
-        if delivery.kind not in TARGETS:
-            raise DeliveryRejected(f"deliveries of kind {delivery.kind} are not made; {', '.join(TARGETS)} are")
-        after = TARGETS[delivery.kind]().deliver(record, delivery)
+        carried.keep(state="running")  # from here on, whoever else carries it can write no more
+        if not _wanted(record, delivery, task):
+            carried.abandon()
+            return carried.stopped(DeliveryRejected(f"the export is {record.status} in attempt {record.attempt}"))
+        return _carry(carried, seconds_left)
+    except Conflict:
+        return _after_conflict(carried, deliveries.get(task.delivery_id), task)
+
+
+def _carry(carried: _Carried, seconds_left: Callable[[], float]) -> Delivered:
+    try:
+        arrival = carried.go_on(seconds_left)
+    except Conflict:
+        raise
     except CutlineError as error:
+        return carried.stopped(error)
+    return carried.arrived(arrival) if arrival else Delivered(done=False, delivered=False)
+
+
+class _Carried:
+    """A delivery in this invocation's hands. Its methods raise Conflict where those are no longer the right ones."""
+
+    def __init__(self, record: ExportRecord, delivery: DeliveryRecord, deliveries: Deliveries) -> None:
+        self._record, self._delivery, self._deliveries = record, delivery, deliveries
+
+    def keep(self, **changes: object) -> None:
+        self._delivery = self._deliveries.save(self._delivery, **changes)
+
+    def go_on(self, seconds_left: Callable[[], float]) -> Arrival | None:
+        if self._delivery.kind == LINK:
+            return _linked(self._record)
+        destination = self._destination()
+        parcel = parcel_of(self._record, _result(self._record), self._prefix(destination))
+        trip = Trip(cursor=self._delivery.cursor, save=self._save, seconds_left=seconds_left)
+        return target_of(destination).deliver(parcel, trip)
+
+    def abandon(self) -> None:
+        """Nobody wants it any more: nothing half-written is to stay, if that can be helped."""
+        if not self._delivery.cursor:
+            return
+        try:
+            destination = self._destination()
+            path = path_of(self._record, self._prefix(destination))
+            target_of(destination).abandon(path, self._delivery.cursor)
+        except CutlineError as error:
+            logger.warning("something half-written may be left", extra={"why": error.message})
+
+    def _destination(self) -> DestinationRecord:
+        return Destinations(service().table).get(self._record.owner, self._delivery.destination_id or "")
+
+    def _prefix(self, destination: DestinationRecord) -> str:
+        return destination.settings.prefix if self._delivery.prefix is None else self._delivery.prefix
+
+    def _save(self, cursor: Cursor) -> None:
+        self.keep(cursor=dict(cursor), error=None)
+
+    def arrived(self, arrival: Arrival) -> Delivered:
+        nbytes = _result(self._record).nbytes
+        receipt = {"uri": arrival.uri, "nbytes": nbytes, "checksum": arrival.checksum}
+        return self._ended(state="done", cursor={}, error=None, **receipt)
+
+    def stopped(self, error: CutlineError) -> Delivered:
+        """Raises ``error`` again where it may pass."""
         why = Failure(code=error.code, message=error.message)
-        passing = isinstance(error, TransientError)
-        state = "running" if passing else "failed"
-        records.put_delivery(task.export_id, delivery.model_copy(update={"state": state, "error": why, "at": now()}))
-        if passing:
-            raise
+        if isinstance(error, TransientError):
+            self.keep(error=why)
+            raise error
+        return self._ended(state="failed", cursor={}, error=why)
+
+    def _ended(self, **changes: object) -> Delivered:
+        self.keep(**changes)
+        delivery = self._delivery
+        if delivery.again:  # no execution of an attempt tells of it
+            details = {"delivery_id": delivery.delivery_id, "uri": delivery.uri, "state": delivery.state}
+            event = Event(at=now(), what="delivered", by="deliver", attempt=delivery.attempt, details=details)
+            Records(service().table).add_event(self._record.export_id, event)
+        return Delivered(done=True, delivered=delivery.state == "done")
+
+
+def _wanted(record: ExportRecord, delivery: DeliveryRecord, task: DeliveryTask) -> bool:
+    return record.attempt == delivery.attempt == task.attempt and record.status in DELIVERED_FROM
+
+
+def _after_conflict(carried: _Carried, delivery: DeliveryRecord, task: DeliveryTask) -> Delivered:
+    """What is left to do here, now that another has written the delivery: nothing where it has ended or is of another
+    attempt; else the next invocation takes it over, for who writes now may be about to be killed."""
+    if delivery.attempt != task.attempt:
         return Delivered(done=True, delivered=False)
-    records.put_delivery(task.export_id, after.model_copy(update={"error": None, "at": now()}))
-    done = after.state == "done"
-    return Delivered(done=done, delivered=done)
+    if delivery.state == "failed":  # somebody cancelled
+        carried.abandon()
+    return Delivered(done=delivery.state in ("done", "failed"), delivered=delivery.state == "done")
+
+
+def _linked(record: ExportRecord) -> Arrival:
+    """The COG stays with us, and its owner gets an address. Raises DeliveryRejected where it is not whole."""
+    result = _result(record)
+    bucket, key = place_of(result.cog_href)
+    if (size := Bucket(bucket).size(key)) != result.nbytes:
+        found = "is gone" if size is None else f"has {size:,} bytes instead of {result.nbytes:,}"
+        raise DeliveryRejected(f"the COG {found}; retry makes it again")
+    return Arrival(uri=download_url(record), checksum=f"crc64nvme:{result.crc64nvme}")
 
 
 def link_for(record: ExportRecord, kind: File = "cog") -> str:
     """A signed address of the COG or of its STAC item, good for minutes. Raises NotFound where there is none yet."""
     result = _result(record)
-    bucket, key = _place(result.cog_href if kind == "cog" else result.item_href)
+    bucket, key = place_of(result.cog_href if kind == "cog" else result.item_href)
     disposition = content_disposition(record.name + _SUFFIX[kind])
     return Bucket(bucket).link(key, LINK_SECONDS, ResponseContentDisposition=disposition)
 
@@ -101,20 +169,7 @@ def content_disposition(filename: str) -> str:
     return f"attachment; filename=\"{safe or 'export'}{dot}{suffix}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def _delivery(records: Records, task: DeliveryTask) -> DeliveryRecord:
-    for delivery in records.deliveries(task.export_id):
-        if delivery.delivery_id == task.delivery_id:
-            return delivery
-    raise NotFound(f"export {task.export_id} has no delivery {task.delivery_id}")
-
-
 def _result(record: ExportRecord) -> Result:
     if record.result is None:
         raise NotFound(f"export {record.export_id} has no file; it is {record.status}")
     return record.result
-
-
-def _place(href: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` address."""
-    place = urlsplit(href, allow_fragments=False)
-    return place.netloc, href.split("/", 3)[3]

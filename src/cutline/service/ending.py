@@ -8,6 +8,7 @@ from cutline.service import archiving, settling
 from cutline.service.starting import start
 from cutline.settings import service
 from cutline.store.bucket import Bucket
+from cutline.store.deliveries import Deliveries
 from cutline.store.executions import Executions
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
@@ -45,8 +46,7 @@ def retry(record: ExportRecord, by: str) -> ExportRecord:
         raise
     for delivery in records.deliveries(record.export_id):
         if delivery.state != "done" or begun.result is None:
-            again = {"state": "pending", "attempt": begun.attempt, "error": None}
-            records.put_delivery(record.export_id, delivery.model_copy(update=again))
+            Deliveries(settings.table, record.export_id).begin_again(delivery, begun.attempt, anew=begun.result is None)
     _note(begun, "retried", by)
     return start(begun)
 

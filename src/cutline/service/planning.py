@@ -11,6 +11,7 @@ from cutline.models.plan import ExportPlan
 from cutline.models.record import DeliveryRecord, ExportRecord
 from cutline.models.task import ExportTask, Planned
 from cutline.service.attempts import needed
+from cutline.service.deliveries import deliveries_of
 from cutline.service.sources import permit, request_of, told_of
 from cutline.settings import ServiceSettings, service
 from cutline.store.bucket import Bucket
@@ -36,11 +37,13 @@ def plan_export(task: ExportTask) -> Planned:
         told = tuple(dict.fromkeys(record.warnings + plan.warnings))  # those of submitting are about the area
         work = {"tiles": len(plan.tiles), "tile_pixels": sum(tile.pixels for tile in plan.tiles)}
         record = records.change(record, pixels=plan.pixels, **work, warnings=told, result=None)
+    deliveries = _deliveries(records, record, body)
     return Planned(
         plan_href=plans.href(task),
         tasks=plans.tasks(task),
         tiles=record.tiles or 0,
-        deliveries=_deliveries(records, record, body),
+        deliveries=tuple(delivery.delivery_id for delivery in deliveries),
+        destinations=any(delivery.destination_id for delivery in deliveries),
         cog_href=made,
     )
 
@@ -81,13 +84,11 @@ def check_size(plan: ExportPlan, now: ServiceSettings) -> None:
         )
 
 
-def _deliveries(records: Records, record: ExportRecord, body: ExportBody) -> tuple[str, ...]:
-    """The ids of those that are still to be made, each with its record."""
+def _deliveries(records: Records, record: ExportRecord, body: ExportBody) -> tuple[DeliveryRecord, ...]:
+    """Those that are still to be made, each with its record."""
     known = {delivery.delivery_id: delivery for delivery in records.deliveries(record.export_id)}
-    for number, wanted in enumerate(body.deliveries, 1):
-        delivery_id = wanted.kind if number == 1 else f"{wanted.kind}-{number}"
-        if delivery_id not in known:
-            fresh = DeliveryRecord(delivery_id=delivery_id, kind=wanted.kind, state="pending", attempt=record.attempt)
+    for fresh in deliveries_of(record, body.deliveries):
+        if fresh.delivery_id not in known:
             records.put_delivery(record.export_id, fresh)
-            known[delivery_id] = fresh
-    return tuple(delivery_id for delivery_id, delivery in known.items() if delivery.state != "done")
+            known[fresh.delivery_id] = fresh
+    return tuple(delivery for delivery in known.values() if delivery.state != "done")

@@ -5,9 +5,10 @@ Records of newer attempts are not touched: an attempt's end may become known aft
 
 from __future__ import annotations
 
-from cutline.models.record import ExportRecord, Failure, now
+from cutline.models.record import ExportRecord, Failure
 from cutline.settings import service
 from cutline.store.bucket import Bucket
+from cutline.store.deliveries import Deliveries
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 
@@ -46,12 +47,11 @@ def release(record: ExportRecord) -> None:
 
 def _complete_deliveries(record: ExportRecord) -> None:
     """A delivery that was under way when the attempt ended will not arrive any more."""
-    records = Records(service().table)
+    deliveries = Deliveries(service().table, record.export_id)
     gone = record.error or Failure(code="cancelled", message="the export was cancelled before this delivery arrived")
-    for delivery in records.deliveries(record.export_id):
-        if delivery.attempt == record.attempt and delivery.state in ("pending", "running"):
-            failed = {"state": "failed", "error": delivery.error or gone, "at": now()}
-            records.put_delivery(record.export_id, delivery.model_copy(update=failed))
+    for delivery in Records(service().table).deliveries(record.export_id):
+        if delivery.attempt == record.attempt and not delivery.again:
+            deliveries.fail(delivery, delivery.error or gone)
 
 
 def _remove_results(record: ExportRecord) -> None:

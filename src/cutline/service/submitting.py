@@ -12,6 +12,7 @@ from cutline.models.api import ExportBody
 from cutline.models.record import Event, ExportRecord, Failure, now
 from cutline.service import settling
 from cutline.service.callers import Caller
+from cutline.service.deliveries import check_deliveries
 from cutline.service.sources import Checked, checked, resolved, told_of
 from cutline.service.starting import start
 from cutline.settings import service
@@ -52,6 +53,7 @@ def check(body: ExportBody, caller: Caller) -> tuple[ExportBody, Checked]:
     pointer into ``body``, and TransientError."""
     settings = service()
     vertices = settings.limits.aoi_vertices
+    check_deliveries(caller.sub, body.deliveries)
     with told_of(body):
         whole = resolved(body, caller.sub, settings.source_hosts, max_vertices=vertices)
         return whole, checked(whole, settings.source_hosts, max_vertices=vertices)

@@ -1,4 +1,5 @@
-"""Executions of the state machine: one for each attempt of an export, named ``{export_id}-{attempt}``."""
+"""Executions of the state machine: one for each attempt of an export, named ``{export_id}-{attempt}``, and one for each
+delivery that was asked for afterwards, ``{export_id}-{attempt}-{delivery_id}-{version}``."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from cutline.models.record import ExportRecord
+from cutline.models.record import DeliveryRecord, ExportRecord
 from cutline.store.clients import client
 
 
@@ -24,6 +25,22 @@ class Executions:
         task = {"export_id": record.export_id, "attempt": record.attempt}
         try:
             self._api.start_execution(stateMachineArn=self._machine, name=record.execution_name, input=json.dumps(task))
+        except self._api.exceptions.ExecutionAlreadyExists:
+            return
+
+    def start_delivery(self, record: ExportRecord, delivery: DeliveryRecord) -> None:
+        """Start bringing a finished export to one more place, which ``delivery`` in this version is. Again does
+        nothing."""
+        assert record.result is not None  # noqa: S101 - it is finished
+        task = {
+            "export_id": record.export_id,
+            "attempt": record.attempt,
+            "delivery_id": delivery.delivery_id,
+            "cog_href": record.result.cog_href,
+        }
+        name = f"{record.execution_name}-{delivery.delivery_id}-{delivery.version}"
+        try:
+            self._api.start_execution(stateMachineArn=self._machine, name=name, input=json.dumps(task))
         except self._api.exceptions.ExecutionAlreadyExists:
             return
 

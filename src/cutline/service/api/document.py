@@ -134,6 +134,7 @@ MADE = (
     # operation that makes something, parameter of others that names it, where its answer has that
     ("submitExport", "export_id", "$response.body#/export_id"),
     ("createUpload", "upload_id", "$response.body#/upload_id"),
+    ("createDestination", "destination_id", "$response.body#/destination_id"),
     ("putPreset", "name", "$response.body#/name"),
     ("createWebhook", "webhook_id", "$response.body#/webhook_id"),
 )

@@ -1,0 +1,3 @@
+from tests.support.destinations import place
+
+__all__ = ["place"]
