@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dropbox.content_hash import content_hash
+from dropbox.content_hash import DropboxContentHasher
+from dropbox.content_hash import content_hash as whole_hash
 
-from cutline.deliver import dropbox
-from cutline.deliver.content_hash import BLOCK
+from cutline.deliver import content_hash, dropbox
 from cutline.deliver.dropbox import DropboxTarget
 from cutline.errors import BadCredentials, Conflict, DeliveryRejected, TransientError
 from cutline.models.destination import DropboxSettings
 from tests.support.dropbox_account import Account, Fault
 from tests.support.dropbox_journeys import (
+    BLOCK,
     FOREVER,
     ITEM,
     MANIFEST,
@@ -27,24 +28,25 @@ from tests.support.dropbox_journeys import (
     sent,
     slept,
 )
-from tests.support.dropbox_server import dropbox_server
+from tests.support.dropbox_server import LARGEST, dropbox_server
 
 __all__ = ["account", "dropbox_server", "slept"]
 
 APPEND, FINISH = "files/upload_session/append_v2", "files/upload_session/finish"
 COG = content(5 * BLOCK + 1000)
 PIECES = 6
+TRUE_BLOCK, TRUE_PIECE = content_hash.BLOCK, dropbox.PIECE
 
 
 def test_arrives_with_what_goes_beside_it(account: Account) -> None:
     arrival = Journey(parcel(COG)).go_on()
     assert arrival is not None
     assert arrival.uri == "dropbox:/exports/field.tif"
-    assert arrival.checksum == f"dropbox-content-hash:{content_hash(COG)}"
+    assert arrival.checksum == f"dropbox-content-hash:{whole_hash(COG)}"
     assert {path: file.content_hash for path, file in account.files.items()} == {
-        "/exports/field.tif": content_hash(COG),
-        "/exports/field.json": content_hash(ITEM),
-        "/exports/field.manifest.json": content_hash(MANIFEST),
+        "/exports/field.tif": whole_hash(COG),
+        "/exports/field.json": whole_hash(ITEM),
+        "/exports/field.manifest.json": whole_hash(MANIFEST),
     }
     assert sent(account) == PIECES
 
@@ -68,7 +70,7 @@ def test_delivered_twice_it_is_there_once(account: Account) -> None:
 def test_in_place_of_what_was_there(account: Account) -> None:
     Journey(parcel(content(100))).go_on()
     Journey(parcel(COG)).go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
 
 
 def test_one_without_a_folder(account: Account) -> None:
@@ -82,7 +84,7 @@ def test_goes_on_where_the_time_of_an_invocation_ended(account: Account) -> None
     assert ends == [None] * (PIECES + 2)  # begin, six pieces, the file: each invocation gets on by one of them
     assert journey.go_on()
     assert sent(account) == PIECES
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
 
 
 def test_leaves_time_for_twice_the_slowest_piece(account: Account) -> None:
@@ -92,40 +94,22 @@ def test_leaves_time_for_twice_the_slowest_piece(account: Account) -> None:
     assert sent(account) == 3
 
 
-@pytest.mark.parametrize("deaths", [5])
-def test_killed_before_it_could_say_what_it_had_sent(account: Account, deaths: int) -> None:
+def test_killed_five_times_before_it_could_say_what_it_had_sent(account: Account) -> None:
     journey = Journey(parcel(COG))
+    for pieces in range(1, 6):
 
-    def die(cursor: Any) -> None:
-        if cursor["sent"] and journey.saves <= deaths:
-            journey.saves += 1  # the next one gets further
-            raise Killed
+        def die(cursor: Any, sent: int = pieces * BLOCK) -> None:
+            if cursor["sent"] == sent:
+                raise Killed
 
-    journey.before_save = die
-    for _ in range(deaths):
+        journey.before_save = die
         with pytest.raises(Killed):
             journey.go_on()
+        assert journey.cursor["sent"] == (pieces - 1) * BLOCK
+    journey.before_save = lambda cursor: None
     assert journey.go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
-
-
-def test_killed_after_every_piece(account: Account) -> None:
-    journey = Journey(parcel(COG))
-    before = 0
-    while journey.cursor.get("rev", "") == "":
-        before += 1
-
-        def die(_: Any) -> None:
-            raise Killed
-
-        account.arrive = lambda route: setattr(journey, "before_save", die) if route == APPEND else None
-        with pytest.raises(Killed):
-            journey.go_on()
-        account.arrive, journey.before_save = lambda route: None, lambda cursor: None
-        if before == 5:
-            break
-    assert journey.go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
+    assert sent(account) == PIECES + 5
 
 
 def test_killed_before_it_could_say_that_the_file_is_there(account: Account) -> None:
@@ -148,12 +132,12 @@ def test_killed_before_it_could_say_that_the_file_is_there(account: Account) -> 
 def test_an_answer_that_is_lost(account: Account, route: str, acted: bool, slept: list[float]) -> None:
     account.faults.append(Fault(route, status=None, acted=acted))
     assert Journey(parcel(COG)).go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
     assert slept == [1.0]
 
 
 def test_a_piece_of_which_half_arrived(account: Account) -> None:
-    half = BLOCK + 12345
+    half = BLOCK + 1234
 
     def take_half(route: str) -> None:
         session = next(iter(account.sessions.values()), None)
@@ -162,7 +146,7 @@ def test_a_piece_of_which_half_arrived(account: Account) -> None:
 
     account.arrive = take_half
     assert Journey(parcel(COG)).go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
     assert half in [argument["cursor"]["offset"] for argument in account.asked(APPEND)]
 
 
@@ -174,7 +158,7 @@ def test_an_upload_that_dropbox_has_forgotten_begins_again(account: Account) -> 
     journey.seconds = lambda: FOREVER
     assert journey.go_on()
     assert journey.cursor["begun"] == 2
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
 
 
 def test_an_upload_that_is_forgotten_again_and_again_is_given_up(account: Account) -> None:
@@ -203,7 +187,7 @@ def test_bytes_that_are_others_in_the_end_do_not_stay(account: Account) -> None:
     journey.seconds = lambda: FOREVER
     assert journey.go_on()
     assert account.asked("files/delete_v2")
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
 
 
 def test_a_piece_that_is_damaged_on_its_way(account: Account) -> None:
@@ -219,13 +203,13 @@ def test_another_cog_than_the_one_that_was_begun(account: Account) -> None:
     journey.parcel = replace(parcel(COG), etag="etag-2")
     journey.seconds = lambda: FOREVER
     assert journey.go_on()
-    assert account.files["/exports/field.tif"].content_hash == content_hash(COG)
+    assert account.files["/exports/field.tif"].content_hash == whole_hash(COG)
 
 
 def test_a_file_that_somebody_changes_meanwhile(account: Account) -> None:
     def change(route: str) -> None:
         if route == "files/get_metadata":
-            account.files["/exports/field.tif"].content_hash = content_hash(b"theirs")
+            account.files["/exports/field.tif"].content_hash = whole_hash(b"theirs")
 
     account.arrive = change
     journey = Journey(parcel(COG))
@@ -254,11 +238,6 @@ def test_a_cursor_does_not_grow_and_has_no_token(account: Account) -> None:
     assert not [token for token in (*account.access_tokens, *account.refresh_tokens) if token in text]
 
 
-def test_a_piece_fits_dropbox_and_our_memory() -> None:
-    assert dropbox.PIECE % BLOCK == 0
-    assert dropbox.PIECE <= 64_000_000 < 150_000_000
-
-
 def test_reads_no_more_than_a_piece_at_once(account: Account) -> None:
     asked: list[int] = []
 
@@ -274,6 +253,46 @@ def test_reads_no_more_than_a_piece_at_once(account: Account) -> None:
 def test_nobody_has_let_us_in_yet() -> None:
     with pytest.raises(BadCredentials, match="authorise the destination"):
         DropboxTarget(DropboxSettings(), None, "ext")
+
+
+class TestAbandoned:
+    def test_while_nobody_sees_it(self, account: Account) -> None:
+        journey = Journey(parcel(COG), seconds=lambda: 1.0)
+        journey.go_on()
+        journey.go_on()
+        reached().abandon("exports/field", journey.cursor)
+        reached().abandon("exports/field", {})
+        assert not account.files
+
+    def test_before_all_that_goes_beside_it_is_there(self, account: Account) -> None:
+        account.faults.append(Fault("files/upload", 503, "busy", skip=1, times=9))
+        journey = Journey(parcel(COG))
+        with pytest.raises(TransientError):
+            journey.go_on()
+        assert len(account.files) == 2
+        account.faults.clear()
+        reached().abandon("exports/field", journey.cursor)
+        assert not account.files
+
+
+class TestTrueSizes:
+    @pytest.fixture(autouse=True)
+    def true_sizes(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(content_hash, "BLOCK", TRUE_BLOCK)
+        monkeypatch.setattr(dropbox, "PIECE", TRUE_PIECE)
+        monkeypatch.setattr(DropboxContentHasher, "BLOCK_SIZE", TRUE_BLOCK)
+
+    def test_a_piece_is_of_whole_blocks_and_fits_dropbox_and_our_memory(self) -> None:
+        assert TRUE_PIECE % TRUE_BLOCK == 0
+        assert min(64_000_000, LARGEST) >= TRUE_PIECE
+
+    def test_over_five_invocations(self, account: Account) -> None:
+        cog = bytes(2 * TRUE_PIECE + TRUE_BLOCK + 1)
+        journey = Journey(parcel(cog), seconds=lambda: 1.0)
+        assert [journey.go_on() for _ in range(5)] == [None] * 5
+        assert journey.go_on()
+        assert account.files["/exports/field.tif"].content_hash == whole_hash(cog)
+        assert sent(account) == 3
 
 
 class TestVerify:

@@ -103,6 +103,10 @@ class Account:
         self.folders: set[str] = set()
         self.sessions: dict[str, Session] = {}
         self.codes: set[str] = set()
+        self.redirect_uri: str | None = None
+        """That the codes were asked for with"""
+        self.offline = True
+        """As the codes were asked for: with a refresh token"""
         self.refresh_tokens = {REFRESH_TOKEN: set(SCOPES.values())}
         self.access_tokens: dict[str, str] = {}
         """Those that are valid -> the refresh token that they are of"""
@@ -145,7 +149,9 @@ class Account:
             raise Refused(400, {"error": "invalid_client: Invalid client_id or client_secret"})
         kind = form["grant_type"]
         refresh = form.get("refresh_token", "")
-        if kind == "authorization_code" and form["code"] in self.codes:
+        if kind == "authorization_code" and form.get("code") in self.codes:
+            if form.get("redirect_uri") != self.redirect_uri:
+                raise Refused(400, {"error": "invalid_grant", "error_description": "redirect_uri mismatch"})
             self.codes.remove(form["code"])
             refresh = f"refresh-{secrets.token_hex(8)}"
             self.refresh_tokens[refresh] = set(SCOPES.values())
@@ -156,7 +162,8 @@ class Account:
         answer = {"access_token": access, "token_type": "bearer", "expires_in": 14400}
         if kind == "refresh_token":
             return answer
-        return {**answer, "refresh_token": refresh, "scope": "", "uid": "1", "account_id": "dbid:1"}
+        opened = {**answer, "scope": "", "uid": "1", "account_id": "dbid:1"}
+        return {**opened, "refresh_token": refresh} if self.offline else opened
 
     def users_get_space_usage(self, argument: Any, body: bytes) -> Any:
         individual = {".tag": "individual", "allocated": self.allocated}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import pytest
+from dropbox.content_hash import DropboxContentHasher
 from pydantic import SecretStr
 
-from cutline.deliver import dropbox, dropbox_api
-from cutline.deliver.content_hash import BLOCK
+from cutline.deliver import content_hash, dropbox, dropbox_api
 from cutline.deliver.dropbox import DropboxTarget
 from cutline.deliver.target import Arrival, Cursor, Parcel, Trip
 from cutline.models.destination import DropboxSecret, DropboxSettings
@@ -21,6 +20,8 @@ from tests.support.dropbox_account import APP_KEY, APP_SECRET, REFRESH_TOKEN, Ac
 
 ITEM, MANIFEST = b'{"type": "Feature"}', b'{"export_id": "e1"}'
 FOREVER = 1e6
+BLOCK = 4096
+"""Of the content hash, on both sides: it is 4 MiB in truth, which test_dropbox_hash.py has and TestTrueSizes"""
 
 
 class Killed(BaseException):
@@ -80,9 +81,11 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def account(dropbox_server: Account, slept: list[float], monkeypatch: pytest.MonkeyPatch) -> Account:
-    """Dropbox, and a deployment that is an app of its; pieces of one block."""
+    """Dropbox, and a deployment that is an app of its; pieces of one small block."""
     surround(monkeypatch)
     monkeypatch.setenv("CUTLINE_DROPBOX_KEY", APP_KEY)
     monkeypatch.setattr(dropbox_api, "app_secret", lambda: APP_SECRET)
     monkeypatch.setattr(dropbox, "PIECE", BLOCK)
+    monkeypatch.setattr(content_hash, "BLOCK", BLOCK)
+    monkeypatch.setattr(DropboxContentHasher, "BLOCK_SIZE", BLOCK)
     return dropbox_server

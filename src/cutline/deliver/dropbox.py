@@ -87,6 +87,14 @@ class DropboxTarget:
             raise TransientError("the file in Dropbox is not the one that was delivered; try again")
         return arrival
 
+    def abandon(self, path: str, cursor: Cursor) -> None:
+        """See target.py. An upload session leaves nothing; a COG whose item and manifest are missing is no delivery."""
+        if cursor and (progress := Progress.model_validate(cursor)).rev:
+            box = Box(self._secret, lambda: 0.0)
+            box.remove(_place(path, COG), progress.rev)
+            for suffix in (ITEM, MANIFEST):
+                box.remove(_place(path, suffix))
+
 
 class _Upload:
     """Of one parcel."""

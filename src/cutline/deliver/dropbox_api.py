@@ -152,7 +152,7 @@ class Box:
             return None
         return _stored(found) if isinstance(found, files.FileMetadata) else None
 
-    def remove(self, path: str, rev: str) -> None:
+    def remove(self, path: str, rev: str | None = None) -> None:
         """Unless it was changed since it had ``rev``, or is gone."""
         try:
             self._ask(path, lambda: self._client.files_delete_v2(path, parent_rev=rev))

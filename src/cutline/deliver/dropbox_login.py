@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from cutline.errors import BadCredentials, DeliveryRejected, InternalError, TransientError
+from cutline.errors import BadCredentials, DeliveryRejected, InternalError, NotFound, TransientError
 from cutline.models.destination import DropboxSecret
 from cutline.settings import service
-from cutline.store.clients import client
 from cutline.store.faults import translated
+from cutline.store.secrets import plain_text
 
 SCOPES = ("account_info.read", "files.content.write", "files.metadata.read")
 """What we ask for: how much room there is, writing, and what was written. Not what else is in the account"""
@@ -78,7 +78,11 @@ def app_key() -> str:
 
 
 def app_secret() -> str:
-    """That goes with the key: a plain text in Secrets Manager, where the operator put it."""
-    with translated():
-        found = client("secretsmanager").get_secret_value(SecretId=service().dropbox_secret_id)
-    return str(found["SecretString"]).strip()
+    """That goes with the key. Raises InternalError where the operator has not put it into Secrets Manager."""
+    try:
+        with translated():
+            return plain_text(service().dropbox_secret_id).strip()
+    except NotFound as error:
+        raise InternalError(
+            "the secret of this deployment's Dropbox app is missing; its operator has to set it"
+        ) from error
