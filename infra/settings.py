@@ -37,6 +37,12 @@ class Deployment(BaseModel):
     """The e-mail address that notifications come from; SES has to know it. Empty: none are sent"""
     alarm_email: str
     """Who is told of alarms; empty: nobody, they only show on the dashboard"""
+    dropbox_key: str
+    """Of the Dropbox app that this deployment is; empty: nothing is delivered to Dropbox"""
+    dropbox_secret: str
+    """ARN of the secret in Secrets Manager that holds the app's own, as plain text"""
+    dropbox_redirect: str
+    """Where Dropbox brings users and their codes, as its app console knows it; empty: users copy the code"""
     callback_urls: tuple[str, ...]
     """Where a login of the console or the command line may return to"""
     console_origin: str = Field(pattern=r"^(\*|https?://[\w.-]+(:\d+)?)$")
