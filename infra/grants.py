@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
@@ -36,6 +36,9 @@ ARCHIVE = "one object an attempt; Object Lock keeps what is written"
 EXECUTIONS = "an execution is named by its export and attempt, a child by AWS"
 LOGS = "streams are named by AWS; the group is one function's"
 SOURCES = "scenes below the prefix that cutline:source_hosts names"
+SECRETS = "cutline/"
+"""What the names of users' secrets begin with, as cutline.settings has it"""
+WEBHOOKS = "one secret a webhook, made by its owner"
 SENDERS = "one address, as the condition says; it may be verified by itself or by its domain"
 
 
@@ -68,10 +71,18 @@ class Grants:
     """One method a function, of its name."""
 
     def __init__(
-        self, stack: Stack, settings: Deployment, *, data: Data, auth: Auth, ready: WorkQueue, folders: Sequence[str]
+        self,
+        stack: Stack,
+        settings: Deployment,
+        *,
+        data: Data,
+        auth: Auth,
+        ready: WorkQueue,
+        notices: WorkQueue,
+        folders: Sequence[str],
     ) -> None:
         self._stack, self._settings, self._data, self._auth = stack, settings, data, auth
-        self._ready, self._folders = ready, folders
+        self._ready, self._notices, self._folders = ready, notices, folders
 
     def of(self, folder: str) -> list[Grant]:
         """Those of a folder of functions/."""
@@ -98,6 +109,9 @@ class Grants:
             Grant("Stop", ("states:StopExecution",), [execution_arn(self._stack)], EXECUTIONS),
             *self._histories(),
             Grant("Logs", ("logs:FilterLogEvents",), [self._log_group(folder) for folder in self._folders], LOGS),
+            # It makes and removes the secrets that webhooks are signed with, and cannot read them.
+            self._webhook_secrets("CreateSecret", "PutSecretValue", "DeleteSecret"),
+            self._notices_sent(),
             *self._sources(),
         ]
 
@@ -143,10 +157,20 @@ class Grants:
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
             Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
+            *self._dropbox_app(),
         ]
 
     def _notify(self) -> list[Grant]:
-        return [self._table("GetItem", "UpdateItem"), *self._mail()]
+        """It tells owners by mail, with the picture or the file, and webhooks, which it signs for."""
+        exports = self._data.exports
+        return [
+            self._table("GetItem", "PutItem", "UpdateItem", "Query"),
+            Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
+            Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
+            self._webhook_secrets("GetSecretValue"),
+            self._notices_sent(),
+            *self._mail(),
+        ]
 
     def _reconcile(self) -> list[Grant]:
         data = self._data
@@ -160,7 +184,7 @@ class Grants:
             Grant("Archive", (*READ, "s3:PutObject"), [audit.arn_for_objects("*")], ARCHIVE),
             Grant("AuditBucket", LOOK, [audit.bucket_arn]),
             *self._histories(),
-            *self._mail(),
+            self._notices_sent(),
         ]
 
     def _import_aoi(self) -> list[Grant]:
@@ -199,8 +223,26 @@ class Grants:
         users = Grant("Users", ("cognito-idp:ListUsers",), [self._auth.pool.user_pool_arn])
         senders = self._stack.format_arn(service="ses", resource="identity", resource_name="*")
         from_us: dict[str, dict[str, object]] = {"StringEquals": {"ses:FromAddress": self._settings.sender}}
-        send = Grant("Send", ("ses:SendEmail",), [senders], SENDERS, when=from_us)
+        # SES asks for the older right where a mail is MIME.
+        send = Grant("Send", ("ses:SendEmail", "ses:SendRawEmail"), [senders], SENDERS, when=from_us)
         return [users, send] if self._settings.sender else [users]
+
+    def _notices_sent(self) -> Grant:
+        return Grant("Notices", ("sqs:SendMessage",), [self._notices.queue.queue_arn])
+
+    def _webhook_secrets(self, *actions: str) -> Grant:
+        secrets = self._stack.format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{SECRETS}webhooks/*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return Grant("WebhookSecrets", [f"secretsmanager:{action}" for action in actions], [secrets], WEBHOOKS)
+
+    def _dropbox_app(self) -> list[Grant]:
+        """The secret by which Dropbox knows this deployment, where there is one."""
+        secret = self._settings.dropbox_secret
+        return [Grant("DropboxApp", ("secretsmanager:GetSecretValue",), [secret])] if secret else []
 
     def _histories(self) -> list[Grant]:
         stack = self._stack

@@ -29,9 +29,10 @@ class CutlineStack(Stack):
         data, auth = Data(self, settings), Auth(self, settings)
         api = Api(self, settings, auth.pool)
         ready = WorkQueue(self, "Ready", handled_in=room_of("submit").timeout, receives=5)
-        environment = _environment(settings, data=data, auth=auth, api=api, ready=ready)
+        notices = WorkQueue(self, "Notify", handled_in=room_of("notify").timeout, receives=5)
+        environment = _environment(settings, data=data, auth=auth, api=api, ready=ready, notices=notices)
         functions = Functions(self, settings, Assets(self, settings, built), environment).by_name
-        grants = Grants(self, settings, data=data, auth=auth, ready=ready, folders=tuple(functions))
+        grants = Grants(self, settings, data=data, auth=auth, ready=ready, notices=notices, folders=tuple(functions))
         for folder, function in functions.items():
             for grant in grants.of(folder):
                 grant.give(function)
@@ -41,12 +42,13 @@ class CutlineStack(Stack):
         api.answer_with(functions["submit"], auth)
         events = Events(self, data, machine, functions)
         ready.feed(functions["submit"], batch=1)
+        notices.feed(functions["notify"], batch=1, at_once=20)  # a receiver that is slow holds up its own messages only
         Observability(
             self,
             settings,
             machine=machine,
             functions=functions,
-            queues=(events.uploads, events.ends, events.access_logs, ready),
+            queues=(events.uploads, events.ends, events.access_logs, ready, notices),
             table=data.table,
             rest=api.rest,
         )
@@ -62,7 +64,9 @@ class CutlineStack(Stack):
             CfnOutput(self, output, value=value)
 
 
-def _environment(settings: Deployment, *, data: Data, auth: Auth, api: Api, ready: WorkQueue) -> dict[str, str]:
+def _environment(
+    settings: Deployment, *, data: Data, auth: Auth, api: Api, ready: WorkQueue, notices: WorkQueue
+) -> dict[str, str]:
     """What cutline.settings.service() reads, but for the state machine."""
     return {
         "CUTLINE_TABLE": data.table.table_name,
@@ -71,6 +75,7 @@ def _environment(settings: Deployment, *, data: Data, auth: Auth, api: Api, read
         "CUTLINE_INBOX_BUCKET": data.inbox.bucket_name,
         "CUTLINE_AUDIT_BUCKET": data.audit.bucket_name,
         "CUTLINE_READY_QUEUE": ready.queue.queue_url,
+        "CUTLINE_NOTIFY_QUEUE": notices.queue.queue_url,
         "CUTLINE_USER_POOL": auth.pool.user_pool_id,
         "CUTLINE_CLIENT_ID": auth.console.user_pool_client_id,
         "CUTLINE_SENDER": settings.sender,
