@@ -19,6 +19,7 @@ from infra.exceptions import accept_wildcard
 from infra.functions import function_name
 from infra.machine import execution_arn, machine_arn, map_run_arn
 from infra.queues import WorkQueue
+from infra.secrets import SecretsKey
 from infra.settings import Deployment
 
 READ = ("s3:GetObject",)
@@ -38,7 +39,8 @@ LOGS = "streams are named by AWS; the group is one function's"
 SOURCES = "scenes below the prefix that cutline:source_hosts names"
 SECRETS = "cutline/"
 """What the names of users' secrets begin with, as cutline.settings has it"""
-WEBHOOKS = "one secret a webhook, made by its owner"
+USER_SECRETS = "one secret a webhook or destination, made by its owner"
+ROLES = "roles by which users let us into their buckets; each trusts us with an ExternalId of its own"
 SENDERS = "one address, as the condition says; it may be verified by itself or by its domain"
 
 
@@ -79,10 +81,11 @@ class Grants:
         auth: Auth,
         ready: WorkQueue,
         notices: WorkQueue,
+        secrets: SecretsKey,
         folders: Sequence[str],
     ) -> None:
         self._stack, self._settings, self._data, self._auth = stack, settings, data, auth
-        self._ready, self._notices, self._folders = ready, notices, folders
+        self._ready, self._notices, self._secrets, self._folders = ready, notices, secrets, folders
 
     def of(self, folder: str) -> list[Grant]:
         """Those of a folder of functions/."""
@@ -109,8 +112,11 @@ class Grants:
             Grant("Stop", ("states:StopExecution",), [execution_arn(self._stack)], EXECUTIONS),
             *self._histories(),
             Grant("Logs", ("logs:FilterLogEvents",), [self._log_group(folder) for folder in self._folders], LOGS),
-            # It makes and removes the secrets that webhooks are signed with, and cannot read them.
-            self._webhook_secrets("CreateSecret", "PutSecretValue", "DeleteSecret"),
+            # It makes and removes secrets, and cannot read them: a webhook's is shown once, when it is made.
+            self._user_secrets("webhooks", "CreateSecret", "PutSecretValue", "DeleteSecret"),
+            self._user_secrets("destinations", "CreateSecret", "PutSecretValue", "DeleteSecret"),
+            self._secrets_key(),
+            Grant("Trial", ("lambda:InvokeFunction",), [self._function_arn("deliver")]),
             self._notices_sent(),
             *self._sources(),
         ]
@@ -157,6 +163,10 @@ class Grants:
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
             Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
+            # A Dropbox account gives its secret to us, not to its owner.
+            self._user_secrets("destinations", "GetSecretValue", "CreateSecret", "PutSecretValue"),
+            self._secrets_key(),
+            self._roles_of_users(),
             *self._dropbox_app(),
         ]
 
@@ -167,7 +177,8 @@ class Grants:
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
             Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
-            self._webhook_secrets("GetSecretValue"),
+            self._user_secrets("webhooks", "GetSecretValue"),
+            self._secrets_key(),
             self._notices_sent(),
             *self._mail(),
         ]
@@ -230,14 +241,36 @@ class Grants:
     def _notices_sent(self) -> Grant:
         return Grant("Notices", ("sqs:SendMessage",), [self._notices.queue.queue_arn])
 
-    def _webhook_secrets(self, *actions: str) -> Grant:
+    def _user_secrets(self, kind: str, *actions: str) -> Grant:
         secrets = self._stack.format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=f"{SECRETS}webhooks/*",
+            resource_name=f"{SECRETS}{kind}/*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        return Grant("WebhookSecrets", [f"secretsmanager:{action}" for action in actions], [secrets], WEBHOOKS)
+        name = f"Secrets{kind.capitalize()}"
+        return Grant(name, [f"secretsmanager:{action}" for action in actions], [secrets], USER_SECRETS)
+
+    def _secrets_key(self) -> Grant:
+        """Secrets Manager uses it in the name of who asks."""
+        through = f"secretsmanager.{self._stack.region}.amazonaws.com"
+        when: dict[str, dict[str, object]] = {"StringEquals": {"kms:ViaService": through}}
+        return Grant("SecretsKey", ("kms:GenerateDataKey", "kms:Decrypt"), [self._secrets.key.key_arn], when=when)
+
+    def _roles_of_users(self) -> Grant:
+        """Never a role of our own account: its trust in us is not a user's."""
+        roles = f"arn:{self._stack.partition}:iam::*:role/*"
+        elsewhere: dict[str, dict[str, object]] = {"StringNotEquals": {"aws:ResourceAccount": self._stack.account}}
+        return Grant("Roles", ("sts:AssumeRole",), [roles], ROLES, when=elsewhere)
+
+    def _function_arn(self, folder: str) -> str:
+        """By name, not by reference: functions are made before what they may."""
+        return self._stack.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=function_name(self._stack, folder),
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
 
     def _dropbox_app(self) -> list[Grant]:
         """The secret by which Dropbox knows this deployment, where there is one."""

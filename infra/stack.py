@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import Aws, CfnOutput, Stack, Tags
 from constructs import Construct
 
 from infra.api import Api
@@ -17,6 +17,7 @@ from infra.grants import Grants
 from infra.machine import Machine
 from infra.observability import Observability
 from infra.queues import WorkQueue
+from infra.secrets import SecretsKey
 from infra.settings import Deployment, deployment
 
 
@@ -30,9 +31,21 @@ class CutlineStack(Stack):
         api = Api(self, settings, auth.pool)
         ready = WorkQueue(self, "Ready", handled_in=room_of("submit").timeout, receives=5)
         notices = WorkQueue(self, "Notify", handled_in=room_of("notify").timeout, receives=5)
-        environment = _environment(settings, data=data, auth=auth, api=api, ready=ready, notices=notices)
+        secrets = SecretsKey(self)
+        environment = _environment(
+            settings, data=data, auth=auth, api=api, ready=ready, notices=notices, secrets=secrets
+        )
         functions = Functions(self, settings, Assets(self, settings, built), environment).by_name
-        grants = Grants(self, settings, data=data, auth=auth, ready=ready, notices=notices, folders=tuple(functions))
+        grants = Grants(
+            self,
+            settings,
+            data=data,
+            auth=auth,
+            ready=ready,
+            notices=notices,
+            secrets=secrets,
+            folders=tuple(functions),
+        )
         for folder, function in functions.items():
             for grant in grants.of(folder):
                 grant.give(function)
@@ -65,7 +78,14 @@ class CutlineStack(Stack):
 
 
 def _environment(
-    settings: Deployment, *, data: Data, auth: Auth, api: Api, ready: WorkQueue, notices: WorkQueue
+    settings: Deployment,
+    *,
+    data: Data,
+    auth: Auth,
+    api: Api,
+    ready: WorkQueue,
+    notices: WorkQueue,
+    secrets: SecretsKey,
 ) -> dict[str, str]:
     """What cutline.settings.service() reads, but for the state machine."""
     return {
@@ -76,6 +96,8 @@ def _environment(
         "CUTLINE_AUDIT_BUCKET": data.audit.bucket_name,
         "CUTLINE_READY_QUEUE": ready.queue.queue_url,
         "CUTLINE_NOTIFY_QUEUE": notices.queue.queue_url,
+        "CUTLINE_SECRETS_KEY": secrets.alias,
+        "CUTLINE_ACCOUNT": Aws.ACCOUNT_ID,
         "CUTLINE_USER_POOL": auth.pool.user_pool_id,
         "CUTLINE_CLIENT_ID": auth.console.user_pool_client_id,
         "CUTLINE_SENDER": settings.sender,
