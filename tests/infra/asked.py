@@ -67,6 +67,7 @@ OBJECT = {
 BUCKET = {
     "ListObjectsV2": "ListBucket",
     "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectVersions": "ListBucketVersions",
     "HeadBucket": "ListBucket",
 }
 PIECES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -86,7 +87,10 @@ def _of_s3(operation: str, params: Mapping[str, Any]) -> list[Asked]:
     if params["Bucket"] == ANYTHING_ELSE:
         return []
     if operation == "DeleteObjects":
-        return [Asked("s3:DeleteObject", f"{bucket}/{each['Key']}") for each in params["Delete"]["Objects"]]
+        return [
+            Asked(f"s3:DeleteObject{'Version' if 'VersionId' in each else ''}", f"{bucket}/{each['Key']}")
+            for each in params["Delete"]["Objects"]
+        ]
     if operation in BUCKET:
         return [Asked(f"s3:{BUCKET[operation]}", bucket)]
     asked = [Asked(f"s3:{OBJECT[operation]}", f"{bucket}/{params['Key']}")]

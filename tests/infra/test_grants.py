@@ -14,7 +14,7 @@ from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.infra.asked import Asked, Recorder, Role, known_on_deployment
 from tests.infra.reading import Resources
-from tests.support.api import BODY, call
+from tests.support.api import ADMIN, BODY, call
 from tests.support.exports import make_cog, make_export, make_state_machine
 from tests.support.inbox import deliver, put
 from tests.support.plans import area_of
@@ -124,6 +124,14 @@ def test_a_file_becomes_an_area(recorder: Recorder) -> None:
     }  # fmt: skip
 
 
+def send_area(bucket: str, key: str) -> None:
+    """A file comes, is read, and its area is kept."""
+    from functions.import_aoi.handler import handler
+
+    client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert deliver(handler, put(key, SMALL)) == []
+
+
 def test_what_the_api_does(recorder: Recorder) -> None:
     def asks(method: str, path: str, **how: Any) -> Any:
         with recorder.acting("submit"):
@@ -141,8 +149,12 @@ def test_what_the_api_does(recorder: Recorder) -> None:
     asks("DELETE", f"/exports/{made}")
     upload = asks("POST", "/uploads", body={"filename": "a.geojson"}).json["upload_id"]
     asks("GET", f"/uploads/{upload}")
+    send_area(service().inbox_bucket, f"anna/uploads/{upload}/a.geojson")
+    asks("DELETE", f"/uploads/{upload}")
+    asks("GET", "/exports", who=ADMIN, query={"owner": "*"})
     make_cog(service(), make_export("e2", status="SUCCESS"))
     asks("GET", "/exports/e2/download")
     assert {each.action for each in recorder.asked["submit"]} >= {
         "states:StartExecution", "states:StopExecution", "dynamodb:Query", "s3:DeleteObject", "logs:FilterLogEvents",
+        "s3:DeleteObjectVersion", "s3:ListBucketVersions",
     }  # fmt: skip
