@@ -77,7 +77,7 @@ def in_words_of_iam(service: str, operation: str, params: Mapping[str, Any]) -> 
     """Fails for a call that nobody has put into these words yet."""
     translate: dict[str, Callable[[str, Mapping[str, Any]], list[Asked]]] = {
         "s3": _of_s3, "dynamodb": _of_dynamodb, "stepfunctions": _of_states, "sqs": _of_sqs, "sesv2": _of_ses,
-        "cognito-idp": _of_cognito, "logs": _of_logs,
+        "cognito-idp": _of_cognito, "logs": _of_logs, "secretsmanager": _of_secrets,
     }  # fmt: skip
     return translate[service](operation, params)
 
@@ -128,13 +128,19 @@ def _of_sqs(operation: str, params: Mapping[str, Any]) -> list[Asked]:
 def _of_ses(operation: str, params: Mapping[str, Any]) -> list[Asked]:
     sender = params["FromEmailAddress"]
     identity = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{sender}"
-    return [Asked(f"ses:{operation}", identity, {"ses:FromAddress": sender})]
+    action = "SendRawEmail" if "Raw" in params["Content"] else operation
+    return [Asked(f"ses:{action}", identity, {"ses:FromAddress": sender})]
 
 
 def _of_cognito(operation: str, params: Mapping[str, Any]) -> list[Asked]:
     return [
         Asked(f"cognito-idp:{operation}", f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{params['UserPoolId']}")
     ]
+
+
+def _of_secrets(operation: str, params: Mapping[str, Any]) -> list[Asked]:
+    name = params.get("SecretId") or params["Name"]
+    return [Asked(f"secretsmanager:{operation}", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-a1B2c3")]
 
 
 def _of_logs(operation: str, params: Mapping[str, Any]) -> list[Asked]:
@@ -156,6 +162,7 @@ def known_on_deployment(settings: ServiceSettings) -> dict[str, str]:
         "<Inbox.Arn>": f"arn:aws:s3:::{settings.inbox_bucket}",
         "<Audit.Arn>": f"arn:aws:s3:::{settings.audit_bucket}",
         "<ReadyQueue.Arn>": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{settings.ready_queue.rsplit('/')[-1]}",
+        "<NotifyQueue.Arn>": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{settings.notify_queue.rsplit('/')[-1]}",
         "<Users.Arn>": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{settings.user_pool}",
         "Cutline-export": settings.state_machine.rsplit(":")[-1],
     }

@@ -18,6 +18,7 @@ from tests.support.api import ADMIN, BODY, call
 from tests.support.exports import make_cog, make_export, make_state_machine
 from tests.support.inbox import deliver, put
 from tests.support.plans import area_of
+from tests.support.receiver import hand_over
 from tests.support.scenes import texture, write_scene
 from tests.support.steps import put_scene, submitted
 
@@ -70,10 +71,14 @@ def test_the_steps_of_an_export(recorder: Recorder, tmp_path: Path) -> None:
     assert set(recorder.asked) == {"plan", "render_tile", "assemble"}
 
 
-def test_delivery_and_word_of_it(recorder: Recorder) -> None:
+def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.deliver.handler import handler as bring
     from functions.notify.handler import handler as tell
 
+    with recorder.acting("submit"):
+        made = call("POST", "/webhooks", body={"url": "https://8.8.8.8/"}, who="anna").json
+        call("PATCH", f"/webhooks/{made['webhook_id']}", body={"rotate_secret": True}, who="anna")
+    monkeypatch.setattr("cutline.service.webhook_sending.post", lambda *_: 204)
     record = make_cog(service(), make_export("e1", status="DELIVERING", notify=True))
     task = {"export_id": "e1", "attempt": 1}
     assert record.result is not None
@@ -85,9 +90,20 @@ def test_delivery_and_word_of_it(recorder: Recorder) -> None:
     with recorder.acting("deliver"):
         assert bring({**task, "delivery_id": "link-1", "cog_href": record.result.cog_href}, None)["delivered"]
     Records(service().table).move(record, "SUCCESS", earlier=("DELIVERING",))
+    client("sesv2").create_email_identity(EmailIdentity=service().sender)
     with recorder.acting("notify"):
         tell(task, None)
-    assert {each.action for each in recorder.asked["notify"]} >= {"dynamodb:GetItem", "cognito-idp:ListUsers"}
+        due = {"kind": "webhook", "owner": "anna", "webhook_id": made["webhook_id"], "number": 1, "round": 1}
+        assert hand_over(tell, due) == []
+    with recorder.acting("submit"):
+        call("POST", f"/webhooks/{made['webhook_id']}/deliveries/1/replay", who="anna")
+        call("DELETE", f"/webhooks/{made['webhook_id']}", who="anna")
+    assert {each.action for each in recorder.asked["notify"]} >= {
+        "cognito-idp:ListUsers", "ses:SendRawEmail", "sqs:SendMessage", "secretsmanager:GetSecretValue",
+    }  # fmt: skip
+    assert {each.action for each in recorder.asked["submit"]} >= {
+        "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "SUCCEEDED"])

@@ -14,6 +14,8 @@ from cutline.store.guarded import Pace, PacedAnswer, connect, public_address
 PACE = Pace(seconds=15, timeout=10)
 """A receiver is to take an event, not to work on it"""
 HTTPS = 443
+_SCHEMES = {False: ("https",), True: ("https", "http")}
+"""By whether private hosts are asked: who tries it on one machine has no certificates"""
 
 
 def check_receiver(url: str) -> None:
@@ -49,8 +51,7 @@ def _place(url: str) -> SplitResult:
         port = place.port
     except ValueError as error:
         raise InvalidRequest(f"this is no address: {error}") from error
-    schemes = ("https", "http") if settings().private_hosts else ("https",)
-    if place.scheme not in schemes or not place.hostname or port == 0:
+    if place.scheme not in _SCHEMES[settings().private_hosts] or not place.hostname or port == 0:
         raise InvalidRequest("a webhook's address begins with https:// and a host")
     if place.username or place.password or place.fragment:
         raise InvalidRequest("a webhook's address has neither user, password nor fragment")
