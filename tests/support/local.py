@@ -214,8 +214,16 @@ class Running:
             children = psutil.Process(self.process.pid).children(recursive=True)
             self.process.send_signal(how)
             self.process.wait(30)
-            return psutil.wait_procs(children, timeout=5)[1]
+            return [each for each in psutil.wait_procs(children, timeout=5)[1] if _runs(each)]
         return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it has not ended: an orphan that has may wait for its new parent to take note."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager
