@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cutline.cog.profile import bytes_bound, raw_bytes
+from cutline.cog.profile import PROFILES, bytes_bound, raw_bytes
 from cutline.grid import BLOCK, Tiling, level_shapes
 from cutline.models.base import Interval, Model
 from cutline.models.plan import ExportPlan
@@ -62,6 +62,8 @@ class Estimate(Model):
     resolution: tuple[float, float]
     raw_bytes: int
     """Of the pixels inside the area, decoded, without overviews"""
+    bytes_min: int
+    """The file is seldom smaller: imagery does not compress better, unless large parts of it are one value"""
     bytes_max: int
     """The file cannot be larger"""
     seconds: Interval
@@ -85,7 +87,8 @@ def estimate(plan: ExportPlan, workers: int) -> Estimate:
         crs=plan.geobox.crs,
         resolution=plan.geobox.resolution,
         raw_bytes=raw_bytes(plan.cog, plan.pixels),
-        bytes_max=_bytes_max(plan),
+        bytes_min=bytes_min(plan),
+        bytes_max=bytes_max(plan),
         seconds=Interval(low=0.3 + core_seconds.low / workers, high=4.0 + core_seconds.high / min(workers, 2)),
         aws_cost_usd=_aws_cost(len(plan.tiles), core_seconds),
         warnings=plan.warnings + _warnings(plan),
@@ -121,7 +124,12 @@ def source_pixels(plan: ExportPlan) -> list[float]:
     return found or [1.0]
 
 
-def _bytes_max(plan: ExportPlan) -> int:
+def bytes_min(plan: ExportPlan) -> int:
+    """What it takes where pixels compress as well as they seldom do."""
+    return raw_bytes(plan.cog, plan.pixels) // PROFILES[plan.cog.profile].compression
+
+
+def bytes_max(plan: ExportPlan) -> int:
     """All blocks that can come about, raw and then as large as the codec can make them, and the header."""
     tiling = Tiling(plan.geobox.shape, plan.edge)
     blocks = sum(

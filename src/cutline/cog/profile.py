@@ -49,6 +49,8 @@ class Profile:
     """None: any"""
     expansion: float = 1.0
     """The most that encoded bytes can exceed the raw ones, as a factor"""
+    compression: int = 20
+    """How many times smaller they are at best, apart from parts that are one value"""
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -80,6 +82,7 @@ PROFILES: dict[ProfileName, Profile] = {
         lossy=True,
         dtypes=frozenset({"uint8"}),
         band_counts=frozenset({1, 3}),
+        compression=100,
         expansion=1.5,  # at quality 100, noise of black and white pixels makes 1.16
     ),
     "webp": Profile(
@@ -89,9 +92,10 @@ PROFILES: dict[ProfileName, Profile] = {
         lossy=True,
         dtypes=frozenset({"uint8"}),
         band_counts=frozenset({3}),
+        compression=100,
         expansion=1.5,  # at quality 100, the same noise makes 0.43
     ),
-    "none": Profile("no compression", "NONE"),
+    "none": Profile("no compression", "NONE", compression=1),
 }
 
 

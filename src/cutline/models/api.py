@@ -278,6 +278,7 @@ class EstimateView(Model):
     resolution: tuple[float, float]
     scenes: int
     raw_bytes: int
+    bytes_min: int
     bytes_max: int
     seconds: Interval
     cost_usd: Interval = Field(description="Lambda, Step Functions, S3 and DynamoDB; without storage and egress")

@@ -151,8 +151,8 @@ class DeliveryRecord(Model):
     destination_id: str | None = None
     prefix: str | None = None
     """Instead of the destination's own"""
-    again: bool = False
-    """Asked for after the export had ended: it has an execution of its own, and no part in the export's status"""
+    execution: str | None = None
+    """Its own, by name, where it was asked for after the export had ended; the export does not wait for it"""
     state: DeliveryState
     attempt: int
     uri: str | None = None

@@ -2,6 +2,7 @@
 
 audit bucket  {export_id}/{attempt}.json   {execution, events, children: [{execution, events}],
                                               children_started, inputs, tiles}
+              {export_id}/{attempt}-{delivery}-{random}.json   {execution, events} of one asked for afterwards
               {export_id}/events.json      who did what, of an export that was deleted
 """
 
@@ -17,8 +18,9 @@ from cutline.models.task import ExportTask
 from cutline.settings import service
 from cutline.store.bucket import Bucket
 from cutline.store.executions import Executions
+from cutline.store.items import stamp
 from cutline.store.plans import Plans
-from cutline.store.records import Records, stamp
+from cutline.store.records import Records
 
 Archive = dict[str, Any]
 """As it is written, in AWS's own words; times are ISO 8601 texts"""
@@ -30,6 +32,14 @@ def archive(task: ExportTask, execution: Mapping[str, Any]) -> None:
     if bucket.head(key) is None:
         tiles = [tile.model_dump(mode="json") for tile in Records(service().table).tiles(task.export_id, task.attempt)]
         bucket.write_json(key, {**history_of(execution), "inputs": inputs_of(task), "tiles": tiles})
+
+
+def archive_delivery(task: ExportTask, execution: Mapping[str, Any]) -> None:
+    """Keep the history of a delivery that was asked for after the export had ended. Again does nothing."""
+    part = execution["name"].removeprefix(f"{task.export_id}-")
+    bucket, key = Bucket(service().audit_bucket), f"{task.export_id}/{part}.json"
+    if bucket.head(key) is None:
+        bucket.write_json(key, history_of(execution))
 
 
 def archived(task: ExportTask) -> Archive | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cutline.errors import Conflict, InvalidRequest, NotFound, TransientError
 from cutline.models.api import DestinationDelivery, LinkDelivery
 from cutline.models.destination import DestinationRecord
 from cutline.models.record import LINK, DeliveryRecord, Event, ExportRecord, Failure, now
+from cutline.models.task import ExportTask
+from cutline.service.archiving import archive_delivery
 from cutline.settings import service
 from cutline.store.deliveries import Deliveries
 from cutline.store.destinations import Destinations
@@ -40,7 +44,9 @@ def deliver_again(record: ExportRecord, wanted: DestinationDelivery, by: str) ->
     """
     if record.result is None or record.status not in ("SUCCESS", "ERROR"):
         raise Conflict(f"export {record.export_id} is {record.status}: it has no file to deliver; wait, or retry")
-    fresh = _fresh(record, wanted).model_copy(update={"again": True})
+    fresh = _fresh(record, wanted)
+    name = f"{record.execution_name}-{fresh.delivery_id}-{secrets.token_hex(3)}"
+    fresh = fresh.model_copy(update={"execution": name})
     begun = _begun(Deliveries(service().table, record.export_id), fresh)
     details = {"delivery_id": begun.delivery_id, "destination_id": begun.destination_id}
     event = Event(at=now(), what="delivery asked for", by=by, attempt=record.attempt, details=details)
@@ -54,6 +60,16 @@ def deliver_again(record: ExportRecord, wanted: DestinationDelivery, by: str) ->
     return begun
 
 
+def settle_delivery(task: ExportTask, execution: Mapping[str, Any]) -> None:
+    """The ``execution`` of a delivery that was asked for afterwards has ended: it arrives no more, unless it has, and
+    its history is kept. Again does nothing."""
+    archive_delivery(task, execution)
+    for delivery in Records(service().table).deliveries(task.export_id):
+        if delivery.execution == execution["name"]:
+            lost = Failure(code="internal-error", message="the delivery came to no end; ask for it once more")
+            Deliveries(service().table, task.export_id).fail(delivery, delivery.error or lost)
+
+
 def _begun(deliveries: Deliveries, fresh: DeliveryRecord) -> DeliveryRecord:
     """``fresh`` in the table. Raises Conflict where the same delivery is under way."""
     try:
@@ -61,9 +77,11 @@ def _begun(deliveries: Deliveries, fresh: DeliveryRecord) -> DeliveryRecord:
     except NotFound:
         deliveries.create(fresh)
         return fresh
-    if known.state in ("pending", "running"):
+    executions = Executions(service().state_machine)
+    if known.state in ("pending", "running") and not (known.execution and not executions.runs(known.execution)):
         raise Conflict("it is on its way there already; wait for that to end")
-    return deliveries.save(known, state="pending", attempt=fresh.attempt, again=True, error=None)
+    begun = {"state": "pending", "attempt": fresh.attempt, "execution": fresh.execution, "error": None}
+    return deliveries.save(known, **begun)
 
 
 def _fresh(record: ExportRecord, wanted: DestinationDelivery) -> DeliveryRecord:

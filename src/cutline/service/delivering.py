@@ -15,6 +15,7 @@ from cutline.errors import Conflict, CutlineError, DeliveryRejected, NotFound, T
 from cutline.models.destination import DestinationRecord
 from cutline.models.record import LINK, DeliveryRecord, Event, ExportRecord, Failure, Result, now
 from cutline.models.task import Delivered, DeliveryTask
+from cutline.service.addresses import download_url
 from cutline.service.boundary import logger
 from cutline.service.parcels import parcel_of, path_of, place_of
 from cutline.service.targets import target_of
@@ -117,7 +118,7 @@ class _Carried:
     def _ended(self, **changes: object) -> Delivered:
         self.keep(**changes)
         delivery = self._delivery
-        if delivery.again:  # no execution of an attempt tells of it
+        if delivery.execution:  # no execution of an attempt tells of it
             details = {"delivery_id": delivery.delivery_id, "uri": delivery.uri, "state": delivery.state}
             event = Event(at=now(), what="delivered", by="deliver", attempt=delivery.attempt, details=details)
             Records(service().table).add_event(self._record.export_id, event)
@@ -154,11 +155,6 @@ def link_for(record: ExportRecord, kind: File = "cog") -> str:
     bucket, key = place_of(result.cog_href if kind == "cog" else result.item_href)
     disposition = content_disposition(record.name + _SUFFIX[kind])
     return Bucket(bucket).link(key, LINK_SECONDS, ResponseContentDisposition=disposition)
-
-
-def download_url(record: ExportRecord) -> str:
-    """The address that stays: the API's own, which knows who may and redirects."""
-    return f"{service().url}/exports/{record.export_id}/download"
 
 
 def content_disposition(filename: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from cutline.errors import NotFound, TooLarge
+from cutline.estimate import bytes_max, bytes_min
 from cutline.export import plan_request
 from cutline.models.api import ExportBody
 from cutline.models.plan import ExportPlan
@@ -35,8 +36,9 @@ def plan_export(task: ExportTask) -> Planned:
         plan = plans.get(task) or plans.keep(task, _planned(record, body, now))
         plans.keep_tasks(task, len(plan.tiles))
         told = tuple(dict.fromkeys(record.warnings + plan.warnings))  # those of submitting are about the area
+        sizes = {"bytes_min": bytes_min(plan), "bytes_max": bytes_max(plan)}
         work = {"tiles": len(plan.tiles), "tile_pixels": sum(tile.pixels for tile in plan.tiles)}
-        record = records.change(record, pixels=plan.pixels, **work, warnings=told, result=None)
+        record = records.change(record, pixels=plan.pixels, **work, **sizes, warnings=told, result=None)
     deliveries = _deliveries(records, record, body)
     return Planned(
         plan_href=plans.href(task),

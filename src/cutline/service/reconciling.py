@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cutline.errors import Conflict, NotFound
+from cutline.failures import failure_of
 from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, now
 from cutline.models.task import ExportTask
 from cutline.service import settling
 from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
+from cutline.service.deliveries import settle_delivery
 from cutline.service.notifying import have_told
 from cutline.settings import service
 from cutline.store.executions import Executions
-from cutline.store.records import Records, failure_of
+from cutline.store.records import Records
 
 EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 OVERDUE = dt.timedelta(minutes=10)
@@ -46,7 +48,11 @@ def reconcile(execution: Mapping[str, Any]) -> None:
     """Settle an attempt by its closed ``execution``, as EventBridge tells or AWS describes it: the record's true
     status, the quota, deliveries that will not arrive any more, what lies about half-made, the archive of its history,
     and word to the owner."""
-    task = ExportTask.model_validate_json(execution["input"])
+    told = json.loads(execution["input"])
+    task = ExportTask(export_id=told["export_id"], attempt=told["attempt"])
+    if "delivery_id" in told:
+        settle_delivery(task, execution)
+        return
     try:
         record = Records(service().table).get(task.export_id)
     except NotFound:  # deleted, and settled then

@@ -50,7 +50,7 @@ def _complete_deliveries(record: ExportRecord) -> None:
     deliveries = Deliveries(service().table, record.export_id)
     gone = record.error or Failure(code="cancelled", message="the export was cancelled before this delivery arrived")
     for delivery in Records(service().table).deliveries(record.export_id):
-        if delivery.attempt == record.attempt and not delivery.again:
+        if delivery.attempt == record.attempt and not delivery.execution:
             deliveries.fail(delivery, delivery.error or gone)
 
 

@@ -14,8 +14,8 @@ from cutline.errors import Conflict, NotFound
 from cutline.models.record import DeliveryRecord, Failure, now
 from cutline.store.clients import client
 from cutline.store.faults import REFUSED
-from cutline.store.items import Item, item_of, model_of, typed
-from cutline.store.records import export_key, stamp
+from cutline.store.items import Item, item_of, model_of, stamp, typed
+from cutline.store.records import export_key
 
 
 class Deliveries:
@@ -47,14 +47,15 @@ class Deliveries:
         self._change(
             delivery.delivery_id,
             {"state": "failed", "error": why.model_dump(exclude_none=True), "at": stamp(now())},
-            "attempt = :of AND again = :again AND #state IN (:pending, :running)",
-            {":of": delivery.attempt, ":again": delivery.again, ":pending": "pending", ":running": "running"},
+            "attempt = :of AND #state IN (:pending, :running) AND "
+            + ("#execution = :execution" if delivery.execution else "attribute_not_exists(#execution)"),
+            {":of": delivery.attempt, ":pending": "pending", ":running": "running", ":execution": delivery.execution},
         )
 
     def begin_again(self, delivery: DeliveryRecord, attempt: int, *, anew: bool) -> None:
         """It goes on in another ``attempt``, from where it came to, or ``anew``: with another COG."""
         cursor = {} if anew else delivery.cursor
-        changes = {"state": "pending", "attempt": attempt, "again": False, "cursor": cursor, "error": None}
+        changes = {"state": "pending", "attempt": attempt, "execution": None, "cursor": cursor, "error": None}
         self._change(delivery.delivery_id, changes, "attribute_exists(pk)", {})
 
     def _change(self, delivery_id: str, changes: dict[str, Any], condition: str, values: dict[str, Any]) -> None:
@@ -70,7 +71,9 @@ class Deliveries:
                 Key=self._key(delivery_id),
                 UpdateExpression=expression,
                 ConditionExpression=condition,
-                ExpressionAttributeNames={f"#{name}": name for name in changes},
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in (*changes, "execution") if f"#{name}" in expression + condition
+                },
                 ExpressionAttributeValues=typed(given),
             )
         except ClientError as error:

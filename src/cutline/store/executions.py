@@ -1,5 +1,5 @@
 """Executions of the state machine: one for each attempt of an export, named ``{export_id}-{attempt}``, and one for each
-delivery that was asked for afterwards, ``{export_id}-{attempt}-{delivery_id}-{version}``."""
+delivery that was asked for afterwards, ``{export_id}-{attempt}-{delivery_id}-{random}``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ class Executions:
         self._machine, self._api = state_machine, client("stepfunctions")
 
     def arn(self, record: ExportRecord) -> str:
-        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{record.execution_name}"
+        return self.arn_of(record.execution_name)
+
+    def arn_of(self, name: str) -> str:
+        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def runs(self, name: str) -> bool:
+        """Whether there is such an execution that has not ended."""
+        execution = self.describe(self.arn_of(name))
+        return execution is not None and execution["status"] == "RUNNING"
 
     def start(self, record: ExportRecord) -> None:
         """Start the record's attempt. Again does nothing."""
@@ -29,8 +37,7 @@ class Executions:
             return
 
     def start_delivery(self, record: ExportRecord, delivery: DeliveryRecord) -> None:
-        """Start bringing a finished export to one more place, which ``delivery`` in this version is. Again does
-        nothing."""
+        """Start bringing a finished export to one more place, by the ``execution`` that ``delivery`` names."""
         assert record.result is not None  # noqa: S101 - it is finished
         task = {
             "export_id": record.export_id,
@@ -38,11 +45,7 @@ class Executions:
             "delivery_id": delivery.delivery_id,
             "cog_href": record.result.cog_href,
         }
-        name = f"{record.execution_name}-{delivery.delivery_id}-{delivery.version}"
-        try:
-            self._api.start_execution(stateMachineArn=self._machine, name=name, input=json.dumps(task))
-        except self._api.exceptions.ExecutionAlreadyExists:
-            return
+        self._api.start_execution(stateMachineArn=self._machine, name=delivery.execution, input=json.dumps(task))
 
     def stop(self, record: ExportRecord, why: str) -> bool:
         """Stop the record's attempt; False where it does not run (any more)."""
