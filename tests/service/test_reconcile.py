@@ -13,8 +13,9 @@ from cutline.service import ending
 from cutline.service.starting import start
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
+from cutline.store.items import stamp
 from cutline.store.quotas import Quotas
-from cutline.store.records import Records, stamp
+from cutline.store.records import Records
 from functions.reconcile.handler import handler
 from tests.support.exports import keys, make_cog, make_export, make_state_machine, put, uploads
 

@@ -19,6 +19,7 @@ from functions.assemble.handler import handler as assemble
 from functions.plan.handler import handler as plan
 from functions.render_tile.handler import handler as render_tile
 from tests.support.aws import SCENES
+from tests.support.exports import store
 
 OWNER = "owner-1"
 
@@ -97,7 +98,7 @@ def submitted(body: dict[str, Any], export_id: str | None = None, **record: Any)
         "export_id": export_id, "attempt": 1, "owner": OWNER, "name": "out", "status": "RENDERING", "created_at": now(),
         "updated_at": now(), "request_href": f"s3://{bucket}/{key}", "max_cost": checked.max_cost,
     }  # fmt: skip
-    Records(service().table).create(ExportRecord.model_validate(fields | record))
+    store(ExportRecord.model_validate(fields | record))
     return Submitted(export_id)
 
 

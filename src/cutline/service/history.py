@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cutline.failures import failure_of
 from cutline.models.audit import ChildRun, Outcome, StateRun, Try
 from cutline.models.record import Failure
-from cutline.store.records import failure_of
 
 Events = Iterable[Mapping[str, Any]]
 

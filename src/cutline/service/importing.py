@@ -25,7 +25,7 @@ from cutline.models.record import Failure, now
 from cutline.models.upload import MAX_BYTES, UploadRecord
 from cutline.service.boundary import logger
 from cutline.settings import ServiceSettings, service
-from cutline.store.inbox import Inbox, Queue
+from cutline.store.inbox import Inbox, Queue, version_of
 from cutline.store.uploads import Uploads
 
 LAST_TRY = 3
@@ -55,14 +55,14 @@ def created_of(message: dict[str, Any]) -> list[Created]:
         told = message["detail"]
         thing = told["object"]
         etag = thing.get("etag") or thing["eTag"]
-        return [Created(told["bucket"]["name"], thing["key"], etag, _version(thing.get("version-id")))]
+        return [Created(told["bucket"]["name"], thing["key"], etag, version_of(thing.get("version-id")))]
     records = [record["s3"] for record in message.get("Records", ())]
     return [
         Created(
             told["bucket"]["name"],
             unquote_plus(told["object"]["key"]),
             told["object"]["eTag"],
-            _version(told["object"].get("versionId")),
+            version_of(told["object"].get("versionId")),
         )
         for told in records
     ]
@@ -198,7 +198,3 @@ def _told(finding: Finding) -> Finding:
 
 def _finding(error: CutlineError) -> Finding:
     return Finding(code=error.code, severity="error", message=error.message)
-
-
-def _version(version_id: str | None) -> str | None:
-    return None if version_id in (None, "", "null") else version_id

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from cutline.models.record import ExportRecord
 from cutline.store.clients import client
-from cutline.store.items import plain, typed
-from cutline.store.records import META, Records, export_key
+from cutline.store.items import META, plain, typed
+from cutline.store.records import Records, export_key
 
 SECONDS = 24 * 3600
 """For which a claim holds. DynamoDB removes items late, so the time is compared here"""

@@ -14,7 +14,7 @@ from cutline.models.destination import DestinationRecord
 from cutline.models.record import Failure, now
 from cutline.store.clients import client
 from cutline.store.faults import REFUSED
-from cutline.store.items import Item, item_of, model_of, typed
+from cutline.store.items import Item, item_of, model_of, stamp, typed
 
 
 class Destinations:
@@ -35,7 +35,7 @@ class Destinations:
 
     def tried(self, record: DestinationRecord, problem: Failure | None) -> None:
         """Keep what came of trying this version; of another it says nothing."""
-        at = now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = stamp(now())
         told: dict[str, Any] = {"problem": problem.model_dump(exclude_none=True)} if problem else {"verified_at": at}
         [(name, value)] = told.items()
         try:

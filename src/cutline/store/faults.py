@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
-from cutline.errors import CutlineError, InternalError, TransientError
+from cutline.errors import Conflict, CutlineError, InternalError, TransientError
 
 REFUSED = "ConditionalCheckFailedException"
 """DynamoDB's code for a write whose condition does not hold"""
@@ -33,6 +33,11 @@ def told(error: Exception) -> CutlineError | None:
     if isinstance(error, BotoCoreError):
         return TransientError(f"AWS did not answer: {error}")
     return None
+
+
+def conflict(error: ClientError, refused: str) -> Exception:
+    """What a conditional write raised: a Conflict that says what was ``refused``, or the ``error`` that it was."""
+    return Conflict(refused) if error.response["Error"]["Code"] == REFUSED else error
 
 
 @contextmanager

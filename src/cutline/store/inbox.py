@@ -65,7 +65,7 @@ class Inbox(Bucket):
         with target.open("wb") as file:
             for piece in answer["Body"].iter_chunks(COPY_BYTES):
                 file.write(piece)
-        return Fetched(answer["ETag"].strip('"'), _version(answer.get("VersionId")))
+        return Fetched(answer["ETag"].strip('"'), version_of(answer.get("VersionId")))
 
     def remove_for_good(self, prefix: str, *, version: str | None = None) -> None:
         """All versions of the objects whose keys begin with ``prefix``, or the one ``version`` of them."""
@@ -98,6 +98,6 @@ class Queue:
         self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(message), DelaySeconds=delay)
 
 
-def _version(version_id: str | None) -> str | None:
+def version_of(version_id: str | None) -> str | None:
     """S3 says "null" of what was put before a bucket kept versions."""
     return None if version_id in (None, "", "null") else version_id

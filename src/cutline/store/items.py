@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,12 +12,20 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from cutline.models.base import Model
 
+META = "META"
+"""The sort key of the one item that a partition is about"""
+
 M = TypeVar("M", bound=Model)
 
 _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 
 Item = dict[str, Any]
 """Attribute -> value, as DynamoDB's own API types it ({"S": …}, {"N": …})"""
+
+
+def stamp(at: dt.datetime) -> str:
+    """A time in UTC as text that sorts, to the millisecond, as Step Functions writes it too."""
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def typed(attributes: Mapping[str, Any]) -> Item:

@@ -5,16 +5,13 @@ What came to its status last is first, for by that the index is sorted.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator
 from typing import get_args
 
-from cutline.errors import InvalidRequest
 from cutline.models.record import ExportRecord, Status
 from cutline.store.clients import client
 from cutline.store.items import typed
-from cutline.store.pages import KEY
+from cutline.store.pages import place_of, text_of
 from cutline.store.records import record_of
 
 Place = tuple[str, str]
@@ -32,7 +29,7 @@ def latest(
 
     An export that comes to another status between two pages moves to the front, and is not on the second.
     """
-    before = _place(cursor)
+    before = (LAST, "") if cursor is None else place_of(cursor)
     found = [
         placed
         for each in ([status] if status else get_args(Status))
@@ -41,7 +38,7 @@ def latest(
     ]
     found.sort(key=lambda placed: placed[0], reverse=True)
     page = found[:limit]
-    return [record for _, record in page], _cursor(page[-1][0]) if len(found) > limit else None
+    return [record for _, record in page], text_of(page[-1][0]) if len(found) > limit else None
 
 
 def _with_status(table: str, status: Status, until: str, limit: int) -> Iterator[tuple[Place, ExportRecord]]:
@@ -57,19 +54,3 @@ def _with_status(table: str, status: Status, until: str, limit: int) -> Iterator
     for item in answer["Items"]:
         record = record_of(item)
         yield (item["gsi2sk"]["S"], record.export_id), record
-
-
-def _cursor(last: Place) -> str:
-    return base64.urlsafe_b64encode(json.dumps(last).encode()).decode().rstrip("=")
-
-
-def _place(cursor: str | None) -> Place:
-    if cursor is None:
-        return LAST, ""
-    try:
-        at, export_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (KEY.fullmatch(at) and KEY.fullmatch(export_id)):
-            raise ValueError
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor") from error
-    return at, export_id

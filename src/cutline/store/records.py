@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cutline.errors import Conflict, NotFound
+from cutline.failures import failure_of
 from cutline.models.record import (
     RUNNING,
     DeliveryRecord,
@@ -32,10 +33,8 @@ from cutline.models.record import (
 )
 from cutline.store.clients import client
 from cutline.store.faults import REFUSED
-from cutline.store.items import Item, item_of, model_of, plain, typed
+from cutline.store.items import META, Item, item_of, model_of, plain, stamp, typed
 from cutline.store.pages import cursor_of, start_of
-
-META = "META"
 
 
 def export_key(export_id: str, part: str = META) -> Item:
@@ -62,15 +61,6 @@ class Records:
             gsi2pk=f"STATUS#{record.status}",
             gsi2sk=stamp(record.updated_at),
         )
-
-    def create(self, record: ExportRecord) -> None:
-        """Raises Conflict where the id is taken."""
-        try:
-            self._db.put_item(
-                TableName=self.table, Item=self.item(record), ConditionExpression="attribute_not_exists(pk)"
-            )
-        except ClientError as error:
-            raise _told(error, f"export {record.export_id} exists already") from error
 
     def get(self, export_id: str) -> ExportRecord:
         """Raises NotFound."""
@@ -309,57 +299,6 @@ class Records:
             yield from page["Items"]
 
 
-def stamp(at: dt.datetime) -> str:
-    """A time in UTC as text that sorts, to the millisecond, as Step Functions writes it too."""
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def failure_of(error: str, cause: str) -> Failure:
-    """What Step Functions knows of an error (its name, and a Lambda's answer as JSON), as people are told it."""
-    if "Error" in (caught := _object(cause)):  # the machine gave up, and hands on what it caught
-        return failure_of(str(caught["Error"]), str(caught.get("Cause", "")))
-    told = _object(_object(cause).get("errorMessage", cause))
-    if "code" in told and "message" in told:
-        return Failure(code=told["code"], message=told["message"], pointer=told.get("pointer"))
-    if error in _DIED:
-        code, message = _DIED[error]
-        return Failure(code=code, message=message)
-    return Failure(code="internal-error", message=f"a step failed with {error}; retry goes on from the finished tiles")
-
-
-_AGAIN = "retry goes on from the finished tiles"
-_LATE = ("timed-out", f"a step took longer than it may; {_AGAIN}")
-_KILLED = ("worker-died", f"a step died, perhaps for lack of memory; {_AGAIN}")
-_BUSY = ("throttled", f"AWS had no room for this step for minutes; {_AGAIN}")
-_BROKEN = ("transient-error", f"AWS failed at this step again and again; {_AGAIN}")
-_DIED = {
-    # What ends a step without a word of its own -> code, message
-    "States.Timeout": _LATE,
-    "Sandbox.Timedout": _LATE,
-    "Lambda.Unknown": _KILLED,
-    "Runtime.ExitError": _KILLED,
-    "Runtime.OutOfMemory": _KILLED,
-    "Lambda.TooManyRequestsException": _BUSY,
-    "DynamoDB.ProvisionedThroughputExceededException": _BUSY,
-    "DynamoDB.RequestLimitExceeded": _BUSY,
-    "DynamoDB.ThrottlingException": _BUSY,
-    "Lambda.ServiceException": _BROKEN,
-    "Lambda.AWSLambdaException": _BROKEN,
-    "DynamoDB.InternalServerError": _BROKEN,
-    "DynamoDB.InternalServerErrorException": _BROKEN,
-    "States.ItemReaderFailed": _BROKEN,
-}
-
-
-def _object(text: Any) -> dict[str, Any]:
-    """The JSON object that ``text`` is, or {}."""
-    try:
-        value = json.loads(text)
-    except (ValueError, TypeError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def record_of(item: Item) -> ExportRecord:
     """The record that an item of the table, or of an index, is."""
     attributes = plain(item)
@@ -373,7 +312,3 @@ def record_of(item: Item) -> ExportRecord:
 
 def _json(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-
-
-def _told(error: ClientError, refused: str) -> Exception:
-    return Conflict(refused) if error.response["Error"]["Code"] == REFUSED else error

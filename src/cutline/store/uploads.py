@@ -10,15 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cutline.errors import Conflict, NotFound
+from cutline.errors import NotFound
 from cutline.models.record import Failure, now
 from cutline.models.upload import PresetRecord, UploadRecord
 from cutline.store.clients import client
-from cutline.store.faults import REFUSED
-from cutline.store.items import Item, item_of, model_of, typed
+from cutline.store.faults import conflict
+from cutline.store.items import META, Item, item_of, model_of, stamp, typed
 from cutline.store.pages import cursor_of, start_of
 
-META = "META"
 WAITING_DAYS = 7
 
 
@@ -49,7 +48,7 @@ class Uploads:
     def exported(self, record: UploadRecord, *, export_id: str | None = None, error: Failure | None = None) -> None:
         """Keep which export it became, or why it became none. Raises Conflict where another content has come since."""
         told = {"export_id": export_id, "error": error and error.model_dump(mode="json", exclude_none=True)}
-        kept = {"updated_at": _at(), **{name: value for name, value in told.items() if value is not None}}
+        kept = {"updated_at": stamp(now()), **{name: value for name, value in told.items() if value is not None}}
         gone = [name for name in told if name not in kept]
         try:
             self._db.update_item(
@@ -64,7 +63,7 @@ class Uploads:
                 ),
             )
         except ClientError as refused:
-            raise _told(refused, f"upload {record.upload_id} has other content now") from refused
+            raise conflict(refused, f"upload {record.upload_id} has other content now") from refused
 
     def delete(self, record: UploadRecord) -> None:
         """Raises Conflict where other content has come since, or another export."""
@@ -83,7 +82,7 @@ class Uploads:
                 ),
             )
         except ClientError as error:
-            raise _told(error, f"upload {record.upload_id} has changed meanwhile; look at it again") from error
+            raise conflict(error, f"upload {record.upload_id} has changed meanwhile; look at it again") from error
 
     def of_owner(
         self, owner: str, *, limit: int = 50, cursor: str | None = None
@@ -113,7 +112,7 @@ class Uploads:
                 **({"ExpressionAttributeValues": typed(values)} if values else {}),
             )
         except ClientError as error:
-            raise _told(error, refused) from error
+            raise conflict(error, refused) from error
 
 
 class Presets:
@@ -156,11 +155,3 @@ def _key(upload_id: str) -> Item:
 
 def _group(owner: str) -> str:
     return f"OWNERUPLOADS#{owner}"
-
-
-def _at() -> str:
-    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _told(error: ClientError, refused: str) -> Exception:
-    return Conflict(refused) if error.response["Error"]["Code"] == REFUSED else error

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from cutline.errors import Conflict, NotFound
 from cutline.models.notification import Preferences, WebhookDelivery, WebhookRecord
 from cutline.store.clients import client
-from cutline.store.faults import REFUSED
+from cutline.store.faults import conflict
 from cutline.store.items import Item, item_of, model_of, plain, typed
 
 KEPT_SECONDS = 30 * 86_400
@@ -54,7 +54,7 @@ class Webhooks:
                 ExpressionAttributeValues=typed({":before": before.model_dump(mode="json")["updated_at"]}),
             )
         except ClientError as error:
-            raise _told(error, f"webhook {after.webhook_id} was changed meanwhile; look at it again") from error
+            raise conflict(error, f"webhook {after.webhook_id} was changed meanwhile; look at it again") from error
 
     def delete(self, record: WebhookRecord) -> None:
         """With its deliveries; the record goes last, so that one can try again."""
@@ -109,7 +109,7 @@ class Webhooks:
                 ),
             )
         except ClientError as error:
-            raise _told(error, f"delivery {after.number} has gone on meanwhile") from error
+            raise conflict(error, f"delivery {after.number} has gone on meanwhile") from error
 
     def deliveries(self, webhook_id: str, *, limit: int, before: int | None) -> list[WebhookDelivery]:
         """Newest first, those with numbers below ``before``."""
@@ -176,7 +176,3 @@ def _delivery_key(webhook_id: str, number: int) -> Item:
 def _delivery_item(delivery: WebhookDelivery) -> Item:
     gone = int(delivery.created_at.timestamp()) + KEPT_SECONDS
     return item_of(delivery) | _delivery_key(delivery.webhook_id, delivery.number) | typed({"ttl": gone})
-
-
-def _told(error: ClientError, refused: str) -> Exception:
-    return Conflict(refused) if error.response["Error"]["Code"] == REFUSED else error
