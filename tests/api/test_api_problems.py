@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from cutline.errors import CutlineError
 from cutline.service.problems import STATUS, problem_of
@@ -159,3 +161,35 @@ def test_the_table_knows_every_error() -> None:
             (False, None, "request-2") if secret else (True, "/x", None)
         )
     assert len(set(STATUS.values())) >= 10
+
+
+def test_what_aws_has_no_room_for_now_may_be_asked_again(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(_: BaseClient, operation: str, __: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", throttled)
+    for method, path in (("GET", "/exports"), ("GET", "/me"), ("GET", f"/exports/{'0' * 24}"), ("GET", "/uploads")):
+        answer = api(method, path)
+        assert is_problem(answer, 503, "transient-error"), path
+        assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize("cost", [1e-300, 1e-131, 1e200, 0, -1])
+def test_costs_that_nobody_could_keep_are_refused(api: Call, cost: float) -> None:
+    answer = api("POST", "/exports", body=BODY | {"max_cost": cost})
+    assert is_problem(answer, 422, "invalid-request") and answer.json["pointer"] == "/max_cost"
+
+
+STRAY = ("Wy01LFtdXQ", "W0luZmluaXR5LFtdXQ", "WzEuNSxbXV0", "W3RydWUsW11d", "W10", "x", "é", "W" * 2000)
+"""Cursors: [-5,[]], [Infinity,[]], [1.5,[]], [true,[]], [] and no JSON at all"""
+
+
+def test_cursors_and_functions_that_are_none_are_parameters(api: Call) -> None:
+    made = api("POST", "/exports", body=BODY).json["export_id"]
+    for path in ("/exports", "/uploads", f"/exports/{made}/logs", f"/exports/{made}/tiles"):
+        for cursor in STRAY:
+            answer = api("GET", path, query={"cursor": cursor})
+            assert is_problem(answer, 422, "invalid-request"), (path, cursor)
+            assert (answer.json["parameter"], answer.json.get("pointer")) == ("cursor", None)
+    answer = api("GET", f"/exports/{made}/logs", query={"function": "nobody"})
+    assert is_problem(answer, 422, "invalid-request") and answer.json["parameter"] == "function"

@@ -186,7 +186,7 @@ class ExportBody(Model):
     )
     notify: NotifyBody = NotifyBody()
     max_cost: Number | None = Field(
-        default=None, gt=0, description="US dollars. No new tile begins once so much Lambda time is billed"
+        default=None, ge=1e-9, le=1e6, description="US dollars. No new tile begins once so much Lambda time is billed"
     )
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from cutline.models.audit import LogLine, Logs
 from cutline.models.record import ExportRecord, now
 from cutline.settings import service
 from cutline.store.log_groups import Written, written
+from cutline.store.pages import stray_cursor
 
 STEPS = ("plan", "render_tile", "assemble", "deliver", "notify", "reconcile")
 FUNCTIONS = (*STEPS, "submit")
@@ -30,9 +31,10 @@ def logs_of(record: ExportRecord, *, function: str | None = None, limit: int = 1
     is none of ours."""
     if function not in (None, *FUNCTIONS):
         known = ", ".join(FUNCTIONS)
-        raise InvalidRequest(f"there is no function {function}; there are {known}", pointer="/function")
-    since, seen = _from_cursor(cursor) if cursor else (_milliseconds(record.created_at), ())
+        raise InvalidRequest(f"there is no function {function}; there are {known}", details={"parameter": "function"})
+    begin = _milliseconds(record.created_at)
     until = _milliseconds(record.updated_at + LATER if record.ended else now())
+    since, seen = _from_cursor(cursor, range(begin, until + 1)) if cursor else (begin, ())
     everything = heapq.merge(
         *(_lines(record, name, since, until) for name in (STEPS if function is None else (function,))),
         key=itemgetter(0),
@@ -70,12 +72,15 @@ def _cursor(page: Sequence[tuple[Written, LogLine]], since: int, seen: Sequence[
     return base64.urlsafe_b64encode(json.dumps([last, shown]).encode()).decode().rstrip("=")
 
 
-def _from_cursor(cursor: str) -> tuple[int, tuple[str, ...]]:
+def _from_cursor(cursor: str, times: range) -> tuple[int, tuple[str, ...]]:
+    """``times``: within which there are lines. CloudWatch refuses others, and what is no whole number."""
     try:
         since, seen = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return int(since), tuple(map(str, seen))
-    except (ValueError, TypeError) as error:
-        raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor") from error
+        if type(since) is not int or since not in times:
+            raise ValueError
+        return since, tuple(map(str, seen))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise stray_cursor() from error
 
 
 def _milliseconds(at: dt.datetime) -> int:

@@ -70,7 +70,14 @@ def problem_of(error: Exception, request_id: str | None = None) -> Problem:
     status = next(STATUS[family] for family in type(error).__mro__ if family in STATUS)
     if status in SECRET:
         return problem(status, error.code, OURS, request_id=request_id)
-    return problem(status, error.code, error.message, pointer=error.pointer, findings=error.details.get("findings"))
+    return problem(
+        status,
+        error.code,
+        error.message,
+        pointer=error.pointer,
+        parameter=error.details.get("parameter"),
+        findings=error.details.get("findings"),
+    )
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Problem:

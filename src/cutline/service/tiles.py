@@ -8,7 +8,6 @@ import shapely
 from numpy.typing import NDArray
 
 from cutline.aoi import dateline
-from cutline.errors import InvalidRequest
 from cutline.grid import Tiling
 from cutline.models.api import TileCollection, TileFeature, TileProperties
 from cutline.models.base import GeoJSON
@@ -16,6 +15,7 @@ from cutline.models.plan import ExportPlan, TilePlan
 from cutline.models.record import ExportRecord, TileRecord
 from cutline.models.task import ExportTask
 from cutline.settings import service
+from cutline.store.pages import stray_cursor
 from cutline.store.plans import Plans
 from cutline.store.records import Records
 
@@ -55,7 +55,7 @@ def _start(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
-        raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor")
+        raise stray_cursor()
     return int(cursor)
 
 

@@ -25,8 +25,13 @@ def place_of(cursor: str) -> tuple[str, str]:
         if not (KEY.fullmatch(first) and KEY.fullmatch(second)):  # DynamoDB itself refuses what is no key
             raise ValueError
     except (ValueError, TypeError) as error:
-        raise InvalidRequest("this cursor is none of ours; leave it out to begin anew", pointer="/cursor") from error
+        raise stray_cursor() from error
     return first, second
+
+
+def stray_cursor() -> InvalidRequest:
+    """Of a cursor that no page of ours had."""
+    return InvalidRequest("this cursor is none of ours; leave it out to begin anew", details={"parameter": "cursor"})
 
 
 def cursor_of(last: Item | None) -> str | None:

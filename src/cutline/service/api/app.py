@@ -31,6 +31,7 @@ from cutline.service.api.reading import check_content, read_json
 from cutline.service.boundary import logger
 from cutline.service.callers import Caller, caller_of
 from cutline.service.problems import MethodNotAllowed, invalid, problem_of
+from cutline.store.faults import told as told_of_aws
 
 RETRY_SECONDS = "5"
 EXPORT = re.compile(r"/exports/([0-9a-f]{24})(?:/|$)")
@@ -98,6 +99,7 @@ def _on_invalid(error: RequestValidationError) -> Response[Any]:
 
 
 def _failed(error: Exception, event: Mapping[str, Any]) -> Response[Any]:
+    error = told_of_aws(error) or error
     problem = problem_of(error, _request_id(event))
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.exception("the API could not answer")
