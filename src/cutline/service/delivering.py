@@ -5,10 +5,7 @@ A delivery that a target refuses fails alone: its record says why, and the expor
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
-from typing import Literal
-from urllib.parse import quote
 
 from cutline.deliver.target import Arrival, Cursor, Trip
 from cutline.errors import Conflict, CutlineError, DeliveryRejected, NotFound, TransientError
@@ -25,14 +22,8 @@ from cutline.store.deliveries import Deliveries
 from cutline.store.destinations import Destinations
 from cutline.store.records import Records
 
-LINK_SECONDS = 15 * 60
-"""How long a signed address works. It dies with the role's session anyway, so what users keep is our own address,
-which redirects to a fresh one"""
 DELIVERED_FROM = ("DELIVERING", "SUCCESS", "ERROR")
 """Statuses of an export that has a COG to deliver: in the last two, one that was asked for afterwards"""
-
-File = Literal["cog", "item"]
-_SUFFIX: dict[File, str] = {"cog": ".tif", "item": ".json"}
 
 
 def deliver(task: DeliveryTask, seconds_left: Callable[[], float]) -> Delivered:
@@ -147,22 +138,6 @@ def _linked(record: ExportRecord) -> Arrival:
         found = "is gone" if size is None else f"has {size:,} bytes instead of {result.nbytes:,}"
         raise DeliveryRejected(f"the COG {found}; retry makes it again")
     return Arrival(uri=download_url(record), checksum=f"crc64nvme:{result.crc64nvme}")
-
-
-def link_for(record: ExportRecord, kind: File = "cog") -> str:
-    """A signed address of the COG or of its STAC item, good for minutes. Raises NotFound where there is none yet."""
-    result = _result(record)
-    bucket, key = place_of(result.cog_href if kind == "cog" else result.item_href)
-    disposition = content_disposition(record.name + _SUFFIX[kind])
-    return Bucket(bucket).link(key, LINK_SECONDS, ResponseContentDisposition=disposition)
-
-
-def content_disposition(filename: str) -> str:
-    """By RFC 6266: the name as it is for those who read RFC 8187, and in plain letters for the others."""
-    stem, dot, suffix = filename.rpartition(".")
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    safe = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in plain).strip(" .")
-    return f"attachment; filename=\"{safe or 'export'}{dot}{suffix}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _result(record: ExportRecord) -> Result:

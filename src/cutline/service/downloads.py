@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from cutline.deliver.target import COG, ITEM
 from cutline.errors import NotFound
 from cutline.models.record import ExportRecord, now
 from cutline.models.traffic import File, LinkRecord, Ticket
+from cutline.service.parcels import place_of
 from cutline.settings import service
 from cutline.store.bucket import Bucket
 from cutline.store.metering import Traffic
@@ -25,7 +27,7 @@ which redirects to a fresh one"""
 TICKET = "x-cutline-ticket"
 """The query parameter that access logs tell of whom a request was. S3 ignores what begins with x-, and logs it"""
 
-_SUFFIX: dict[File, str] = {"cog": ".tif", "item": ".json"}
+_SUFFIX: dict[File, str] = {"cog": COG, "item": ITEM}
 _TYPE: dict[File, str] = {
     "cog": "image/tiff; application=geotiff; profile=cloud-optimized",
     "item": "application/geo+json",
@@ -66,7 +68,7 @@ def facts_of(record: ExportRecord, file: File) -> Facts:
     result = record.result
     if result is None:
         raise NotFound(f"export {record.export_id} has no file; it is {record.status}")
-    bucket, key = _place(result.cog_href if file == "cog" else result.item_href)
+    bucket, key = place_of(result.cog_href if file == "cog" else result.item_href)
     found = Bucket(bucket).head(key)
     if found is None:
         raise NotFound(f"the file of export {record.export_id} is gone; export the area again")
@@ -122,9 +124,3 @@ def _wanted(ranged: str | None, nbytes: int) -> int:
         return min(int(last), nbytes)
     end = min(int(last) + 1, nbytes) if last else nbytes
     return max(end - int(first), 0)
-
-
-def _place(href: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` address."""
-    place = urlsplit(href, allow_fragments=False)
-    return place.netloc, href.split("/", 3)[3]
