@@ -143,10 +143,11 @@ def test_a_replay_is_the_same_event(api: Call) -> None:
 
 
 def test_preferences(api: Call) -> None:
-    assert api("GET", "/me/preferences").json == {"email": "asked", "attach": False}
-    assert api("PATCH", "/me/preferences", body={"email": "failures"}).json == {"email": "failures", "attach": False}
-    assert api("PATCH", "/me/preferences", body={"attach": True}).json == {"email": "failures", "attach": True}
-    assert api("GET", "/me/preferences").json == {"email": "failures", "attach": True}
-    assert api("GET", "/me/preferences", who=BEN).json == {"email": "asked", "attach": False}
+    assert api("GET", "/me/preferences").json == {"email": "asked", "link": True, "attach": False}
+    for change in ({"email": "failures"}, {"attach": True}, {"link": False}):
+        changed = api("PATCH", "/me/preferences", body=change).json
+        assert changed.items() >= change.items()
+    assert api("GET", "/me/preferences").json == {"email": "failures", "link": False, "attach": True} == changed
+    assert api("GET", "/me/preferences", who=BEN).json == {"email": "asked", "link": True, "attach": False}
     wrong = api("PATCH", "/me/preferences", body={"email": "sometimes"})
     assert (wrong.status, wrong.json["pointer"]) == (422, "/email")

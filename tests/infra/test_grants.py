@@ -20,7 +20,7 @@ from tests.support.inbox import deliver, put
 from tests.support.plans import area_of
 from tests.support.receiver import hand_over
 from tests.support.scenes import texture, write_scene
-from tests.support.steps import put_scene, submitted
+from tests.support.steps import Context, put_scene, submitted
 
 SMALL = area_of(401000, 5590000, 412000, 5598800)
 
@@ -88,7 +88,8 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
         UserAttributes=[{"Name": "email", "Value": "anna@example.org"}, {"Name": "email_verified", "Value": "true"}],
     )
     with recorder.acting("deliver"):
-        assert bring({**task, "delivery_id": "link-1", "cog_href": record.result.cog_href}, None)["delivered"]
+        brought = {**task, "what": "deliver", "delivery_id": "link-1", "cog_href": record.result.cog_href}
+        assert bring(brought, Context())["delivered"]
     Records(service().table).move(record, "SUCCESS", earlier=("DELIVERING",))
     client("sesv2").create_email_identity(EmailIdentity=service().sender)
     with recorder.acting("notify"):

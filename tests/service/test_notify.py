@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email import message_from_string
 from email.message import EmailMessage
 from email.policy import default
@@ -15,8 +16,10 @@ from cutline.models.record import ExportRecord, Failure, now
 from cutline.notify.advice import advice_for
 from cutline.notify.letter import Enclosed, size, written
 from cutline.notify.message import composed
+from cutline.service.sharing import opened
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
+from cutline.store.links import Links
 from cutline.store.records import Records
 from cutline.store.webhooks import Accounts
 from functions.notify.handler import handler
@@ -83,11 +86,28 @@ def test_success_is_told_with_the_link_and_the_facts(aws: ServiceSettings, anna:
     assert mail.message["From"] == f"Cutline <{SENDER}>"
     assert mail.message["To"] == "anna@example.org"
     assert mail.subject == "Your export north field is ready"
+    [link] = Links(aws.table).of_export("e1")
     for kind in ("plain", "html"):
-        assert "https://api.example.org/exports/e1/download" in mail.body(kind)
+        [token] = set(re.findall(r"https://api\.example\.org/l/([\w-]+)", mail.body(kind)))
+        assert opened(token)[1] == link
         assert "1,234,567" in mail.body(kind)
     assert (mail.files, mail.pictures) == ({}, {})
     assert "cid:" not in mail.body("html")
+
+
+def test_who_wants_no_link_for_everybody_gets_the_address_that_asks_who_comes(
+    aws: ServiceSettings, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_cog(aws, make_export("e1", owner=anna, status="SUCCESS", notify=True))
+    make_cog(aws, make_export("e2", owner=anna, status="SUCCESS", notify=True))
+    monkeypatch.setattr("cutline.service.sharing.MOST", 0)  # there are too many links already
+    handler(TASK, None)
+    Accounts(aws.table).keep_preferences(anna, Preferences(link=False))
+    handler({**TASK, "export_id": "e2"}, None)
+    for export_id, mail in zip(("e1", "e2"), sent(), strict=True):
+        for kind in ("plain", "html"):
+            assert f"https://api.example.org/exports/{export_id}/download" in mail.body(kind)
+            assert "/l/" not in mail.body(kind)
 
 
 def test_the_picture_is_inside_the_mail(aws: ServiceSettings, anna: str) -> None:
@@ -150,7 +170,7 @@ def test_a_file_that_was_made_can_be_had_though_a_delivery_failed(aws: ServiceSe
     handler(TASK, None)
     [mail] = sent()
     assert "Make room at the destination" in mail.body("plain")
-    assert "https://api.example.org/exports/e1/download" in mail.body("plain")
+    assert "https://api.example.org/l/e1" in mail.body("plain")
 
 
 def test_who_wants_what(aws: ServiceSettings, anna: str) -> None:

@@ -79,4 +79,5 @@ class PreferencesChange(Model):
     """What is left out stays as it is."""
 
     email: MailWish | None = None
+    link: YesNo | None = None
     attach: YesNo | None = None

@@ -32,6 +32,10 @@ class Preferences(Model):
         description="asked: of exports whose request says so; always: of every export; failures: of every one that "
         "fails; never",
     )
+    link: bool = Field(
+        default=True,
+        description="Put a link into mails that works without signing in, for 7 days and for whoever has the mail",
+    )
     attach: bool = Field(default=False, description="Attach the file to the mail, where it is smaller than 5 MB")
 
 

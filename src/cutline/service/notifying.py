@@ -3,12 +3,14 @@ does not depend on either."""
 
 from __future__ import annotations
 
+import datetime as dt
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from cutline.errors import DeliveryRejected, NotFound
+from cutline.errors import DeliveryRejected, NotFound, TooLarge
 from cutline.models.notification import EndNotice, MailWish, Notice, Preferences, WebhookNotice
 from cutline.models.record import ExportRecord
 from cutline.models.task import ExportTask
@@ -17,6 +19,7 @@ from cutline.notify.message import composed
 from cutline.service import webhook_sending
 from cutline.service.addresses import download_url, export_url
 from cutline.service.boundary import logger
+from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
 from cutline.store import mail
 from cutline.store.bucket import Bucket
@@ -88,9 +91,11 @@ def _message(record: ExportRecord, preferences: Preferences, settings: ServiceSe
     picture = _content(result.quicklook_href) if result and result.quicklook_href else None
     small = result is not None and result.nbytes < SMALL and record.status == "SUCCESS"
     file = _content(result.cog_href) if result and small and preferences.attach else None
+    download, until = _way_to(record, preferences) if result else (None, None)
     enclosed = Enclosed(
         url=export_url(record.export_id),
-        download=download_url(record) if result else None,
+        download=download,
+        until=until,
         picture=picture is not None,
         attached=file is not None,
     )
@@ -101,6 +106,15 @@ def _message(record: ExportRecord, preferences: Preferences, settings: ServiceSe
         picture=picture,
         file=None if file is None else (f"{record.name}.tif", file),
     )
+
+
+def _way_to(record: ExportRecord, preferences: Preferences) -> tuple[str, dt.datetime | None]:
+    """Where the file can be had, and until when; None: for good, by its owner."""
+    if preferences.link:
+        with suppress(TooLarge):  # so many links, one of which will do
+            link, url = share(record, by="notify")
+            return url, link.expires_at
+    return download_url(record), None
 
 
 def _content(href: str) -> bytes | None:
