@@ -145,3 +145,16 @@ def test_what_is_sent(api: Api, website: Website) -> None:
     assert headers["Idempotency-Key"] == "k"
     assert headers["User-Agent"].startswith("cutline/")
     assert json.loads(website.bodies[-1]) == {"a": "ü"}
+
+
+def test_a_cancel_whose_answer_was_lost_has_cancelled(api: Api, website: Website) -> None:
+    website.troubles = [Trouble(f"/exports/{ID}/cancel"), problem(409, "conflict")]
+    website.views = [view("CANCELLED")]
+    assert api.cancel(ID)["status"] == "CANCELLED"
+
+
+def test_what_has_ended_otherwise_is_not_cancelled(api: Api, website: Website) -> None:
+    website.troubles = [problem(409, "conflict")]
+    website.views = [view("SUCCESS")]
+    with pytest.raises(Conflict, match="words"):
+        api.cancel(ID)

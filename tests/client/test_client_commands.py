@@ -171,6 +171,13 @@ def test_the_latest_exports(website: Website) -> None:
     assert "status=ERROR" in website.requests[-1][1]
 
 
+def test_ids_stay_whole_where_nobody_looks(website: Website) -> None:
+    ids = [f"{number:024x}" for number in range(3)]
+    website.listed = [view("RENDERING", export_id=each, name="n" * 90) for each in ids]
+    lines = [line.split() for line in cutline("status").out.splitlines() if "RENDERING" in line]
+    assert [(words[0], words[-1]) for words in lines] == [(each, "n" * 90) for each in ids]
+
+
 def test_download_takes_the_exports_name(website: Website, home: Path) -> None:
     website.finished(CONTENT)
     ran = cutline("download", ID)

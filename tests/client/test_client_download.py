@@ -155,3 +155,9 @@ def test_nothing_to_download(api: Api, website: Website, home: Path) -> None:
     with pytest.raises(StorageError, match="nowhere"):
         download(api, ID, home / "nowhere" / "a.tif", nothing)
     assert list(home.iterdir()) == []
+
+
+def test_an_id_is_one_piece_of_a_path(api: Api, website: Website, home: Path) -> None:
+    with pytest.raises(NotFound):
+        download(api, "../config?", home / "out.tif", lambda *_: None)
+    assert [path for _, path, _ in website.requests] == ["/exports/..%2Fconfig%3F"]

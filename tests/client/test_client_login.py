@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -156,6 +157,19 @@ def test_tokens_are_their_owners(signed_in: Logins, url: str) -> None:
     with pytest.raises(AccessDenied, match=r"cutline login --url https://other\.example"):
         signed_in.get("https://other.example")
     assert [path.name for path in signed_in.path.parent.iterdir()] == ["logins.json"]
+
+
+def test_several_programs_keep_theirs_at_once(signed_in: Logins, url: str) -> None:
+    login, together = signed_in.get(url), threading.Barrier(16)
+
+    def keep(number: int) -> None:
+        together.wait()
+        Logins(signed_in.path).keep(f"https://{number}.example.org", login, latest=False)
+
+    with ThreadPoolExecutor(16) as programs:
+        list(programs.map(keep, range(16)))
+    kept = json.loads(signed_in.path.read_text())["logins"]
+    assert kept.keys() == {url, *(f"https://{number}.example.org" for number in range(16))}
 
 
 def test_a_broken_file_of_tokens(signed_in: Logins, url: str) -> None:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -57,6 +58,17 @@ class Api:
     def post(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON answer. Only for what may be sent twice: it is, after a hiccup."""
         return self._json("POST", path, json=body, headers=dict(headers or {}))
+
+    def cancel(self, export_id: str) -> Any:
+        """The export, CANCELLED by us or before. Raises Conflict where it has ended otherwise."""
+        path = path_of(export_id)
+        try:
+            return self.post(f"{path}/cancel")
+        except Conflict:  # of what a request did whose answer got lost, too
+            view = self.get(path)
+            if view["status"] == "CANCELLED":
+                return view
+            raise
 
     def link(self, path: str) -> str:
         """Where ``path`` redirects to."""
@@ -111,9 +123,14 @@ class Api:
         return login.access_token
 
 
+def path_of(export_id: str) -> str:
+    """Of an export. ``export_id``: as somebody typed it."""
+    return f"/exports/{quote(export_id, safe='')}"
+
+
 def passing(answer: requests.Response) -> bool:
-    """It may be another when asked again. A quota's refusal stays; who asks too fast is told when to ask again, or not
-    told in our form at all, because the gateway says so before us."""
+    """It may be another when asked again. A quota's refusal stays; who asks too fast is told when to ask again, or, by
+    what stands before the service, not told in our form at all."""
     if answer.status_code == 429:
         return "Retry-After" in answer.headers or not _is_problem(answer)
     return answer.status_code in PASSING

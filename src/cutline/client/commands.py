@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from cutline.client import oauth, show
-from cutline.client.api import Api
+from cutline.client.api import Api, path_of
 from cutline.client.body import body_of
 from cutline.client.download import Expected, download
 from cutline.client.session import Logins
@@ -128,7 +127,7 @@ def status(url: str | None, export_id: str | None, wanted: str | None, limit: in
     """Show an export, or list the latest."""
     api = _api(url)
     if export_id is not None:
-        _show(api.get(_path(export_id)), show.export, as_json=as_json)
+        _show(api.get(path_of(export_id)), show.export, as_json=as_json)
         return
     views = list(itertools.islice(_all(api, wanted, limit), limit))
     _show(views, show.exports, as_json=as_json)
@@ -168,7 +167,7 @@ def download_command(url: str | None, export_id: str, target: Path | None, quiet
     """
     api = _api(url)
     if target is None:
-        view = api.get(_path(export_id))
+        view = api.get(path_of(export_id))
         target = Path(f"{Path(str(view.get('name') or export_id)).name}.tif")
     done = _download(api, export_id, target, quiet=quiet)
     if not quiet:
@@ -181,8 +180,7 @@ def download_command(url: str | None, export_id: str, target: Path | None, quiet
 @_json
 def cancel(url: str | None, export_id: str, as_json: bool) -> None:
     """Stop an export."""
-    api = _api(url)
-    _show(api.post(f"{_path(export_id)}/cancel"), show.export, as_json=as_json)
+    _show(_api(url).cancel(export_id), show.export, as_json=as_json)
 
 
 @click.command()
@@ -191,14 +189,14 @@ def cancel(url: str | None, export_id: str, as_json: bool) -> None:
 @_json
 def audit(url: str | None, export_id: str, as_json: bool) -> None:
     """Show what happened to an export: who, what, when."""
-    _show(_api(url).get(f"{_path(export_id)}/audit"), show.audit, as_json=as_json)
+    _show(_api(url).get(f"{path_of(export_id)}/audit"), show.audit, as_json=as_json)
 
 
 def _wait(api: Api, export_id: str, every: float) -> Any:
     """The export at its end."""
     with _stopped(f"stopped waiting; the export goes on: cutline wait {export_id}"), show.waiting(err) as report:
         while True:
-            view = api.get(_path(export_id))
+            view = api.get(path_of(export_id))
             report(view)
             if view["status"] in ENDED:
                 return view
@@ -235,10 +233,6 @@ def _stopped(words: str) -> Iterator[None]:
 
 def _nothing(there: int, nbytes: int) -> None:
     """Report to nobody."""
-
-
-def _path(export_id: str) -> str:
-    return f"/exports/{quote(export_id, safe='')}"
 
 
 def _show(told: Any, how: Callable[[Console, Any], None], *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from cutline.client.api import ATTEMPTS, TIMEOUT, Api, delay, passing, problem_of, retry_after
+from cutline.client.api import ATTEMPTS, TIMEOUT, Api, delay, passing, path_of, problem_of, retry_after
 from cutline.client.oauth import reason_of
 from cutline.errors import Conflict, CutlineError, InternalError, SourceUnavailable, TransientError
 from cutline.kernel import crc64
@@ -62,7 +62,7 @@ def download(api: Api, export_id: str, target: Path, report: Report) -> Expected
     bytes are not those that were made, StorageError where the disk does not take them.
     """
     for _ in range(CHANGES):
-        expected = expected_of(api.get(f"/exports/{export_id}"))
+        expected = expected_of(api.get(path_of(export_id)))
         with writing(target), _Part(target, expected) as part:
             if _complete(api, export_id, part, report):
                 part.finish()
@@ -123,7 +123,7 @@ def _complete(api: Api, export_id: str, part: _Part, report: Report) -> bool:
                     wait, why = retry_after(answer, attempt), problem_of(answer)
                 elif answer.status_code not in (200, 206):
                     raise problem_of(answer)
-                elif _is_other(answer, expected) and expected_of(api.get(f"/exports/{export_id}")) != expected:
+                elif _is_other(answer, expected) and expected_of(api.get(path_of(export_id))) != expected:
                     part.discard()
                     return False
                 elif _is_other(answer, expected) and answer.status_code == 206:  # If-Range means nothing to it
@@ -149,7 +149,7 @@ def _open(api: Api, export_id: str, part: _Part) -> requests.Response:
     headers = {"Accept-Encoding": "identity"}
     if part.nbytes:
         headers |= {"Range": f"bytes={part.nbytes}-", "If-Range": f'"{part.expected.etag}"'}
-    link = api.link(f"/exports/{export_id}/download")
+    link = api.link(f"{path_of(export_id)}/download")
     return requests.get(link, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
 
 

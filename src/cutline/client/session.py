@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +18,9 @@ from pydantic import Field, ValidationError
 from cutline.errors import AccessDenied, InvalidRequest
 from cutline.models.base import Model
 from cutline.store.workspace import writing
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class Login(Model):
@@ -62,8 +68,11 @@ class Logins:
 
     def keep(self, url: str, login: Login, *, latest: bool) -> None:
         """``latest``: from now on it is meant where no service is named."""
-        kept = self._read()
-        self._write(_Kept(latest=url if latest else kept.latest, logins={**kept.logins, url: login}))
+        with writing(self.path):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(self.path.parent):
+            kept = self._read()
+            self._write(_Kept(latest=url if latest else kept.latest, logins={**kept.logins, url: login}))
 
     def _read(self) -> _Kept:
         try:
@@ -75,7 +84,6 @@ class Logins:
 
     def _write(self, kept: _Kept) -> None:
         with writing(self.path):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, aside = tempfile.mkstemp(dir=self.path.parent, prefix=".")  # which makes it 0600
             try:
                 with os.fdopen(handle, "w") as file:
@@ -84,6 +92,21 @@ class Logins:
             except BaseException:
                 Path(aside).unlink(missing_ok=True)
                 raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other program is here at the same time, so that none overwrites what another has just kept."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks: better a login without than none
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def service_url(text: str) -> str:

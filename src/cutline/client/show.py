@@ -17,6 +17,10 @@ from cutline.show import print_facts, seconds, size
 
 COLOURS = {"SUCCESS": "green", "ERROR": "red", "CANCELLED": "yellow"}
 
+ID_LETTERS = 24
+WIDEST = 1000
+"""Letters of a line of a list, where no terminal cuts it off"""
+
 View = Mapping[str, Any]
 """An export as the API shows it. A field that an older or newer service has not is left out."""
 
@@ -41,8 +45,9 @@ def export(console: Console, view: View) -> None:
 
 def exports(console: Console, views: Sequence[View]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("export", "status", "created", "tiles", "size", "name"):
-        table.add_column(heading, no_wrap=True)  # an id in two pieces cannot be copied
+    table.add_column("export", no_wrap=True, min_width=ID_LETTERS)  # an id in two pieces cannot be copied
+    for heading in ("status", "created", "tiles", "size", "name"):
+        table.add_column(heading, overflow="fold")
     for view in views:
         nbytes = (view.get("result") or {}).get("nbytes")
         table.add_row(
@@ -53,6 +58,8 @@ def exports(console: Console, views: Sequence[View]) -> None:
             size(nbytes) if nbytes else "",
             escape(str(view.get("name") or "")),
         )
+    if not console.is_terminal:  # programs and files have no width
+        table.width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
     console.print(table)
 
 
