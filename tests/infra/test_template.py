@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from aws_cdk.assertions import Match, Template
 
+from cutline.client.api import passing, retry_after
 from cutline.settings import ServiceSettings, service
 from local.digest import COMMITTED, digest
 from tests.infra.reading import Resources, functions_of, listed, of_type, statements_of, text
@@ -50,7 +52,7 @@ def test_a_stack_without_layers_is_not_deployed(synthesised: Path) -> None:
     """`cdk deploy` stops at an error in the metadata."""
     told = json.loads((synthesised / "Cutline.metadata.json").read_text())
     errors = [each["data"] for entries in told.values() for each in entries if each["type"] == "aws:cdk:error"]
-    assert {error.split()[0] for error in errors} == {"code", "gdal", "ogr"}
+    assert {error.split()[0] for error in errors} == {"code", "delivery", "gdal", "ogr"}
     assert all("make layers" in error for error in errors)
 
 
@@ -109,7 +111,7 @@ def test_each_token_is_a_function_and_each_function_has_a_state_or_a_trigger(res
     asked = {text(each["Integration"]["Uri"]) for each in methods if each["Integration"]["Type"] != "MOCK"}
     triggered = {folder for folder in functions if f"<{_id(folder)}>" in polled or arns[folder] in "".join(asked)}
     assert set(substitutions) | triggered == set(functions)
-    assert triggered == {"submit", "import_aoi", "reconcile"}
+    assert triggered == {"submit", "import_aoi", "reconcile", "meter", "notify"}
 
 
 def test_no_token_is_left_in_the_definition(resources: Resources) -> None:
@@ -177,6 +179,27 @@ def test_no_bucket_is_public_and_none_is_spoken_to_in_the_clear(resources: Resou
         assert resources[name]["DeletionPolicy"] == "Retain"
 
 
+def test_who_counts_downloads_is_told_of_their_logs_alone(resources: Resources) -> None:
+    logging = resources["Results"]["Properties"]["LoggingConfiguration"]
+    assert text(logging["DestinationBucketName"]) == "<AccessLogs>"
+    rules = of_type(resources, "AWS::Events::Rule").values()
+    (told,) = [each for each in rules if "AccessLogQueue" in text(each["Targets"][0]["Arn"])]
+    assert told["EventPattern"]["detail"] == {
+        "bucket": {"name": [{"Ref": "AccessLogs"}]},
+        "object": {"key": [{"prefix": logging["LogFilePrefix"]}]},
+    }
+    assert resources["AccessLogs"]["Properties"]["NotificationConfiguration"]["EventBridgeConfiguration"]
+    role = text(functions_of(resources)["meter"]["Role"]).strip("<>").split(".")[0]
+    read = [each for each in statements_of(resources, role) if "s3:GetObject" in listed(each["Action"])]
+    assert [text(each["Resource"]) for each in read] == [f"<AccessLogs.Arn>/{logging['LogFilePrefix']}*"]
+
+
+def test_no_log_of_the_gateway_has_the_secret_of_a_link(resources: Resources) -> None:
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    assert "$context.path" not in stage["AccessLogSetting"]["Format"]
+    assert "$context.resourcePath" in stage["AccessLogSetting"]["Format"]
+
+
 def test_what_is_made_on_the_way_goes_and_what_is_archived_stays(resources: Resources) -> None:
     buckets = of_type(resources, "AWS::S3::Bucket")
     rules = {name: bucket["LifecycleConfiguration"]["Rules"] for name, bucket in buckets.items()}
@@ -221,7 +244,7 @@ def test_every_route_wants_a_token_with_our_scope_but_for_the_description(resour
         each for each in of_type(resources, "AWS::ApiGateway::Method").values() if each["HttpMethod"] != "OPTIONS"
     ]
     public = {_part(resources, each) for each in methods if each["AuthorizationType"] == "NONE"}
-    assert public == {"health", "config", "openapi.json", "docs"}
+    assert public == {"health", "config", "openapi.json", "docs", "{token}"}
     guarded = [each for each in methods if each["AuthorizationType"] != "NONE"]
     assert {_part(resources, each) for each in guarded} == {"{proxy+}"}
     for method in guarded:
@@ -246,7 +269,6 @@ def test_the_api_is_throttled_traced_and_logged_without_bodies(checked: Template
             ],
         },
     )
-    checked.resource_count_is("AWS::ApiGateway::UsagePlan", 1)
 
 
 def test_pages_of_another_origin_may_ask_and_read(tmp_path: Path) -> None:
@@ -289,6 +311,20 @@ def test_what_the_gateway_refuses_by_itself_is_a_problem_too(resources: Resource
         assert set(problem) == {"type", "title", "status", "code", "detail"}
         content_type = answer["ResponseParameters"]["gatewayresponse.header.Content-Type"]
         assert content_type == "'application/problem+json'"
+
+
+def test_whom_the_gateway_throttles_asks_again(resources: Resources) -> None:
+    (throttled,) = (
+        each
+        for each in of_type(resources, "AWS::ApiGateway::GatewayResponse").values()
+        if each["ResponseType"] == "THROTTLED"
+    )
+    answer = requests.Response()
+    answer.status_code = int(throttled["StatusCode"])
+    for name, value in throttled["ResponseParameters"].items():
+        answer.headers[name.removeprefix("gatewayresponse.header.")] = value.strip("'")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert passing(answer) and retry_after(answer, 1) == 1
 
 
 def test_people_prove_themselves_by_a_code_and_machines_by_a_secret(resources: Resources) -> None:
@@ -370,7 +406,7 @@ def test_queues_wait_for_their_function_and_keep_what_nobody_handles(resources: 
     queues, functions = of_type(resources, "AWS::SQS::Queue"), functions_of(resources)
     timeouts = {f"<{_id(folder)}>": function["Timeout"] for folder, function in functions.items()}
     polls = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert len(polls) == 3
+    assert len(polls) == len(queues) / 2  # each queue is one function's, and has its dead letters
     for poll in polls:
         queue = queues[text(poll["EventSourceArn"]).strip("<>").split(".")[0]]
         assert queue["VisibilityTimeout"] >= 6 * timeouts[text(poll["FunctionName"])]
@@ -416,7 +452,7 @@ def test_somebody_is_told_when_something_breaks(resources: Resources) -> None:
         for dimension in each.get("Dimensions", ())
         if dimension["Name"] == "QueueName"
     }
-    assert dead == {f"<{name}DeadLetters.QueueName>" for name in ("Uploads", "Ends", "Ready")}
+    assert dead == {f"<{name}DeadLetters.QueueName>" for name in ("Uploads", "Ends", "Ready", "AccessLog", "Notify")}
     of_type(resources, "AWS::CloudWatch::Dashboard")
 
 
