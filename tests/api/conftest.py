@@ -6,7 +6,10 @@ import pytest
 
 from cutline.settings import ServiceSettings
 from tests.support.api import Call, call
+from tests.support.destinations import place
 from tests.support.exports import make_state_machine
+
+__all__ = ["place"]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.support.api import ADMIN, ANNA, BEN, BODY, MACHINE, Answer, Call, answer_to, call, claims_of, event_of
+from tests.support.destinations import BUCKET, KEYS, Place
 from tests.support.exports import keys, make_cog, make_export
 
 PRESET = {"source": {"scenes": ["s3://scenes/a.tif"]}, "process": "ndvi"}
@@ -21,14 +22,20 @@ BODIES: dict[str, Any] = {
     "createUpload": {"filename": "field.zip"},
     "putPreset": PRESET,
     "createLink": {},
+    "createDestination": {"name": "bucket", "settings": BUCKET, "secret": KEYS},
+    "changeDestination": {"name": "another"},
+    "authorizeDestination": {"code": "from-dropbox"},
 }
 PUBLIC = {"getHealth", "getConfig", "openLink", "headLink"}
+FOUND_BY_OWNER = {"name", "destination_id"}
+"""Parameters of what not even an admin sees"""
 OWN = {"putPreset"}
 """Makes something of the caller's own under the name"""
 UNKNOWN = {
     "export_id": "0" * 24,
     "upload_id": "0" * 24,
     "name": "nothing",
+    "destination_id": "0" * 24,
     "link_id": "0" * 24,
     "token": "0" * 56,
 }
@@ -53,7 +60,10 @@ class Route(NamedTuple):
         return found[0] if found else None
 
     def call(self, names: dict[str, str], **how: Any) -> Answer:
-        return call(self.method, self.path.format(**names), body=BODIES.get(self.id), **how)
+        body = BODIES.get(self.id)
+        if self.id == "deliverExport":
+            body = {"kind": "destination", "destination_id": names["destination_id"]}
+        return call(self.method, self.path.format(**names), body=body, **how)
 
 
 @pytest.fixture
@@ -66,17 +76,19 @@ def routes(api: Call) -> list[Route]:
 
 
 @pytest.fixture
-def annas(api: Call, aws: ServiceSettings) -> dict[str, str]:
+def annas(api: Call, aws: ServiceSettings, place: Place) -> dict[str, str]:
     """One of each thing that has a path, all of them ANNA's."""
     export = make_cog(aws, make_export("a" * 24, owner=ANNA, status="PENDING"))
     Records(aws.table).move(export, "SUCCESS")
     upload = api("POST", "/uploads", body={"filename": "field.zip"}).json["upload_id"]
     api("PUT", "/presets/ndvi-weekly", body=PRESET)
     link = api("POST", f"/exports/{export.export_id}/links", body={}).json
+    home = api("POST", "/destinations", body={"name": "home", "settings": {"kind": "dropbox"}}).json["destination_id"]
     return {
         "export_id": export.export_id,
         "upload_id": upload,
         "name": "ndvi-weekly",
+        "destination_id": home,
         "link_id": link["link_id"],
         "token": link["url"].rpartition("/")[2],
     }
@@ -115,7 +127,7 @@ def test_its_owner_and_an_admin_get_an_answer(annas: dict[str, str], routes: lis
     for route in routes:
         if route.parameter is None:
             continue
-        owners = route.parameter == "name" or route.method == "DELETE"  # a preset is found by its owner alone
+        owners = route.parameter in FOUND_BY_OWNER or route.method == "DELETE"
         for who in (ANNA,) if owners else (ANNA, ADMIN):
             answer = route.call(annas, who=who)
             assert answer.status in {200, 201, 202, 204, 307, 409}, (route.id, who, answer)
@@ -141,9 +153,9 @@ def test_nobody_gets_in_without_a_token_of_this_api(
 
 
 def test_lists_show_ones_own_alone(annas: dict[str, str]) -> None:
-    for path, name in (("/exports", "exports"), ("/uploads", "uploads"), ("/presets", "presets")):
-        assert len(call("GET", path).json[name]) == 1
-        assert call("GET", path, who=BEN).json[name] == []
+    for name in ("exports", "uploads", "presets", "destinations"):
+        assert len(call("GET", f"/{name}").json[name]) == 1
+        assert call("GET", f"/{name}", who=BEN).json[name] == []
 
 
 def test_an_admin_lists_anybodys_exports_and_others_their_own(api: Call, aws: ServiceSettings) -> None:

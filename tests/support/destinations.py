@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip
 from cutline.errors import CutlineError
-from cutline.service import destinations, targets
+from cutline.models.destination import DropboxSecret
+from cutline.service import destinations, targets, trying
+from cutline.settings import ServiceSettings
 from cutline.store import lambdas
 from tests.support.steps import Context
 
@@ -71,12 +74,14 @@ class Place:
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Where every destination leads, and the function deliver that the API asks."""
+def place(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Where every destination leads, and the function deliver that the API asks. Dropbox takes any code."""
     made = Place()
     for kind in targets.TARGETS:
         monkeypatch.setitem(targets.TARGETS, kind, made.target)
     monkeypatch.setattr(destinations, "ask", ask)
+    monkeypatch.setattr(trying, "exchange", lambda code: DropboxSecret(refresh_token=SecretStr(f"for-{code}")))
+    monkeypatch.setenv("CUTLINE_DROPBOX_KEY", "the-app")
     return made
 
 
