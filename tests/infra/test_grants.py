@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cutline.service.downloads import TICKET, redirect
+from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
 from cutline.store.clients import client
 from cutline.store.records import Records
-from tests.infra.asked import Asked, Recorder, Role, known_on_deployment
+from tests.infra.asked import ACCESS_LOGS, Asked, Recorder, Role, known_on_deployment
 from tests.infra.reading import Resources
 from tests.support.api import ADMIN, BODY, call
 from tests.support.exports import make_cog, make_export, make_state_machine
@@ -75,18 +78,19 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
     from functions.deliver.handler import handler as bring
     from functions.notify.handler import handler as tell
 
-    with recorder.acting("submit"):
-        made = call("POST", "/webhooks", body={"url": "https://8.8.8.8/"}, who="anna").json
-        call("PATCH", f"/webhooks/{made['webhook_id']}", body={"rotate_secret": True}, who="anna")
-    monkeypatch.setattr("cutline.service.webhook_sending.post", lambda *_: 204)
-    record = make_cog(service(), make_export("e1", status="DELIVERING", notify=True))
-    task = {"export_id": "e1", "attempt": 1}
-    assert record.result is not None
-    client("cognito-idp").admin_create_user(
+    user = client("cognito-idp").admin_create_user(
         UserPoolId=service().user_pool,
         Username="anna",
         UserAttributes=[{"Name": "email", "Value": "anna@example.org"}, {"Name": "email_verified", "Value": "true"}],
-    )
+    )["User"]
+    anna = next(each["Value"] for each in user["Attributes"] if each["Name"] == "sub")
+    with recorder.acting("submit"):
+        made = call("POST", "/webhooks", body={"url": "https://8.8.8.8/"}, who=anna).json
+        call("PATCH", f"/webhooks/{made['webhook_id']}", body={"rotate_secret": True}, who=anna)
+    monkeypatch.setattr("cutline.service.webhook_sending.post", lambda *_: 204)
+    record = make_cog(service(), make_export("e1", owner=anna, status="DELIVERING", notify=True))
+    task = {"export_id": "e1", "attempt": 1}
+    assert record.result is not None
     with recorder.acting("deliver"):
         brought = {**task, "what": "deliver", "delivery_id": "link-1", "cog_href": record.result.cog_href}
         assert bring(brought, Context())["delivered"]
@@ -94,11 +98,11 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
     client("sesv2").create_email_identity(EmailIdentity=service().sender)
     with recorder.acting("notify"):
         tell(task, None)
-        due = {"kind": "webhook", "owner": "anna", "webhook_id": made["webhook_id"], "number": 1, "round": 1}
+        due = {"kind": "webhook", "owner": anna, "webhook_id": made["webhook_id"], "number": 1, "round": 1}
         assert hand_over(tell, due) == []
     with recorder.acting("submit"):
-        call("POST", f"/webhooks/{made['webhook_id']}/deliveries/1/replay", who="anna")
-        call("DELETE", f"/webhooks/{made['webhook_id']}", who="anna")
+        call("POST", f"/webhooks/{made['webhook_id']}/deliveries/1/replay", who=anna)
+        call("DELETE", f"/webhooks/{made['webhook_id']}", who=anna)
     assert {each.action for each in recorder.asked["notify"]} >= {
         "cognito-idp:ListUsers", "ses:SendRawEmail", "sqs:SendMessage", "secretsmanager:GetSecretValue",
     }  # fmt: skip
@@ -149,6 +153,29 @@ def send_area(bucket: str, key: str) -> None:
     assert deliver(handler, put(key, SMALL)) == []
 
 
+def test_what_left_is_counted(recorder: Recorder) -> None:
+    from functions.meter.handler import handler
+
+    record = make_cog(service(), make_export("e1", status="SUCCESS"))
+    link, _ = share(record, by="anna")
+    given = parse_qs(urlsplit(redirect(record, "cog", by="anna", link=link)).query)[TICKET][0]
+    line = (
+        f"owner {service().exports_bucket} [21/Nov/2026:09:50:00 +0000] 192.0.2.3 - 3E57427F3 REST.GET.OBJECT anna/e1/x.tif "
+        f'"GET /anna/e1/x.tif?{TICKET}={given} HTTP/1.1" 200 - 12 23 1 1 "-" "-"'
+    )
+    client("s3").create_bucket(Bucket=ACCESS_LOGS)
+    client("s3").put_object(Bucket=ACCESS_LOGS, Key="results/log", Body=line.encode())
+    with recorder.acting("meter"):
+        messages = [
+            {"detail": {"bucket": {"name": ACCESS_LOGS}, "object": {"key": f"results/{name}"}}}
+            for name in ("log", "none")
+        ]
+        assert deliver(handler, *messages) == []
+    assert {each.action for each in recorder.asked["meter"]} >= {
+        "s3:GetObject", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
+    }  # fmt: skip
+
+
 def test_what_the_api_does(recorder: Recorder) -> None:
     def asks(method: str, path: str, **how: Any) -> Any:
         with recorder.acting("submit"):
@@ -171,6 +198,12 @@ def test_what_the_api_does(recorder: Recorder) -> None:
     asks("GET", "/exports", who=ADMIN, query={"owner": "*"})
     make_cog(service(), make_export("e2", status="SUCCESS"))
     asks("GET", "/exports/e2/download")
+    asks("HEAD", "/exports/e2/download")
+    link = asks("POST", "/exports/e2/links", body={"max_downloads": 2}).json
+    asks("GET", f"/l/{link['url'].rpartition('/')[2]}")
+    asks("GET", "/exports/e2/links")
+    asks("DELETE", f"/exports/e2/links/{link['link_id']}")
+    asks("GET", "/usage")
     assert {each.action for each in recorder.asked["submit"]} >= {
         "states:StartExecution", "states:StopExecution", "dynamodb:Query", "s3:DeleteObject", "logs:FilterLogEvents",
         "s3:DeleteObjectVersion", "s3:ListBucketVersions",

@@ -65,7 +65,7 @@ def written(record: ExportRecord, enclosed: Enclosed) -> Letter:
 
 
 def _facts(record: ExportRecord) -> list[tuple[str, str]]:
-    took = dt.timedelta(seconds=round((record.updated_at - record.created_at).total_seconds()))
+    took = dt.timedelta(seconds=round((record.updated_at - record.begun_at).total_seconds()))
     facts = [("Export", record.export_id), ("Took", str(took))]
     if record.attempt > 1:
         facts.append(("Attempt", str(record.attempt)))
