@@ -17,6 +17,7 @@ from cutline.settings import ServiceSettings
 from tests.infra.reading import Resources, functions_of, listed, statements_of, text
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCESS_LOGS = "cutline-test-logs"
 ANYTHING_ELSE = "scenes"
 """A bucket that the deployment's settings would name; its rights are another test's"""
 
@@ -160,6 +161,7 @@ def known_on_deployment(settings: ServiceSettings) -> dict[str, str]:
         "<Work.Arn>": f"arn:aws:s3:::{settings.work_bucket}",
         "<Results.Arn>": f"arn:aws:s3:::{settings.exports_bucket}",
         "<Inbox.Arn>": f"arn:aws:s3:::{settings.inbox_bucket}",
+        "<AccessLogs.Arn>": f"arn:aws:s3:::{ACCESS_LOGS}",
         "<Audit.Arn>": f"arn:aws:s3:::{settings.audit_bucket}",
         "<ReadyQueue.Arn>": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{settings.ready_queue.rsplit('/')[-1]}",
         "<NotifyQueue.Arn>": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{settings.notify_queue.rsplit('/')[-1]}",

@@ -160,8 +160,8 @@ def test_what_left_is_counted(recorder: Recorder) -> None:
     link, _ = share(record, by="anna")
     given = parse_qs(urlsplit(redirect(record, "cog", by="anna", link=link)).query)[TICKET][0]
     line = (
-        f"owner {service().exports_bucket} [21/Nov/2026:09:50:00 +0000] 192.0.2.3 - 3E57427F3 REST.GET.OBJECT anna/e1/x.tif "
-        f'"GET /anna/e1/x.tif?{TICKET}={given} HTTP/1.1" 200 - 12 23 1 1 "-" "-"'
+        f"owner {service().exports_bucket} [21/Nov/2026:09:50:00 +0000] 192.0.2.3 - 3E57427F3 REST.GET.OBJECT "
+        f'anna/e1/x.tif "GET /anna/e1/x.tif?{TICKET}={given} HTTP/1.1" 200 - 12 23 1 1 "-" "-"'
     )
     client("s3").create_bucket(Bucket=ACCESS_LOGS)
     client("s3").put_object(Bucket=ACCESS_LOGS, Key="results/log", Body=line.encode())
