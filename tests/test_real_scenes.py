@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], type[CutlineError], str]] = {
     "ground control points": ("odd/cog_gcps.tif", {}, InvalidScene, "ground control points"),
     "Mars": ("odd/cog_hirise_mars.tif", {}, UnsupportedCRS, "not Earth's"),
     "no CRS": ("odd/rotated.tif", {}, InvalidScene, "coordinate reference system"),
-    "damaged blocks": ("odd/corrupt.tif", {}, SourceUnavailable, r"tile \(0, 0\): scene corrupt"),
+    "cut short": ("odd/corrupt.tif", {}, SourceUnavailable, r"tile \(0, 0\): scene corrupt"),
     "a band that is not there": (
         "rgb_utm/RGB.byte.tif", {"process": expression_graph("nir - red")}, CutlineError, "red, green, blue"
     ),

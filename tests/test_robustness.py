@@ -318,8 +318,8 @@ def test_a_block_that_cannot_be_decoded_is_an_error_and_never_nodata(tmp_path: P
     broken[offset : offset + 200] = bytes(200)
     scene.write_bytes(broken)
     ran = cutline("export", "--scene", scene, "-o", tmp_path / "out.tif", "--workers", 1)
-    assert ran.code == 1
-    assert "tile (0, 0): scene scene (" in ran.err
+    assert ran.code == 2
+    assert ran.err.startswith(f"invalid-scene: tile (0, 0): scene scene ({scene}) is damaged: ")
     assert not (tmp_path / "out.tif").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from cutline.errors import CutlineError, SourceUnavailable
+from cutline.errors import CutlineError, InvalidScene, SourceUnavailable
 from cutline.imagery import environment, open_asset
 from cutline.imagery.hrefs import shown
 from cutline.imagery.masks import excluded
@@ -36,6 +37,11 @@ _OVERVIEWED: frozenset[Resampling] = frozenset({"bilinear", "cubic", "average"})
 
 _MAX_OPEN = 128
 """Files. Systems allow some hundreds, and a median has as many as it has scenes and bands"""
+
+
+DAMAGE = re.compile(r"decod|code not yet in table|JPEGLib:", re.IGNORECASE)
+"""In what libtiff says of a block whose bytes are all there, but are none that a codec has written: it stays so. Bytes
+that are missing may be the network's fault"""
 
 
 _LEAST_CACHE, _MOST_CACHE = 16 << 20, 128 << 20
@@ -95,7 +101,8 @@ class SceneReader:
 
         A pixel is valid where every asset has data and the mask, if there is one, does not object. An asset has data
         where all of the bands read do; where bands are only copied, where any does, and a band's gaps stay gaps.
-        Raises SourceUnavailable, naming the scene, where a file cannot be read or is no longer what was planned.
+        Raises, naming the scene, SourceUnavailable where a file cannot be read or is no longer what was planned, and
+        InvalidScene where a block of it is damaged.
         """
         values = np.empty((len(self._bands), *geobox.shape), self._plan.dtype)
         valid = wanted
@@ -211,7 +218,10 @@ def _told(scene: Scene, asset: Asset) -> Iterator[None]:
     try:
         yield
     except RasterioError as error:
-        raise SourceUnavailable(f"scene {scene.id} ({shown(asset.href)}) could not be read: {_cause(error)}") from error
+        subject, cause = f"scene {scene.id} ({shown(asset.href)})", _cause(error)
+        if asset.driver == "GTiff" and DAMAGE.search(cause):
+            raise InvalidScene(f"{subject} is damaged: {cause}; replace the file") from error
+        raise SourceUnavailable(f"{subject} could not be read: {cause}") from error
     except CutlineError as error:
         raise SourceUnavailable(f"scene {scene.id} ({shown(asset.href)}): {error.message}") from error
 
