@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compare, flat, floor, ndvi, scaling, service, tuning
+from benchmarks import compare, deliveries, flat, floor, ndvi, scaling, service, tuning
 from benchmarks.results import folder, load, save
 from benchmarks.scenes import FULL_SIZE, Scenes
 from benchmarks.targets import Target, target_table
@@ -51,6 +51,7 @@ SECTIONS = {
     "flat": Section("Large exports", flat.measure, flat.targets, flat.text),
     "ndvi": Section("Computing", ndvi.measure, ndvi.targets, ndvi.text),
     "service": Section("The service", service.measure, service.targets, service.text),
+    "deliveries": Section("Deliveries", deliveries.measure, deliveries.targets, deliveries.text),
     "tuning": Section("Settings of gdalwarp", tuning.measure, tuning.targets, tuning.text),
 }
 

@@ -35,9 +35,13 @@ def content(nbytes: int) -> bytes:
 
 
 def parcel(cog: bytes, path: str = "exports/field") -> Parcel:
+    return parcel_of(len(cog), lambda start, end: cog[start:end], path)
+
+
+def parcel_of(nbytes: int, read: Callable[[int, int], bytes], path: str = "exports/field") -> Parcel:
     return Parcel(
-        path=path, bucket="exports", key="cog", etag="etag-1", nbytes=len(cog), crc64nvme="AAAAAAAAAAA=",
-        item=ITEM, manifest=MANIFEST, read=lambda start, end: cog[start:end],
+        path=path, bucket="exports", key="cog", etag="etag-1", nbytes=nbytes, crc64nvme="AAAAAAAAAAA=",
+        item=ITEM, manifest=MANIFEST, read=read,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """A stand-in for Dropbox: the documented calls that deliveries make, on loopback, by TLS, under Dropbox's own names.
 
 What the calls do is in dropbox_account.py; here are HTTP and what all calls have in common: bearer tokens, the
-permission of each, content hashes, requests of at most 150 MB. ``dropbox_server`` is the fixture;
-``python -m tests.support.dropbox_server FOLDER`` serves another process, tells it the port, and ends with its input.
+permission of each, content hashes, requests of at most 150 MB. ``plain`` is no call of Dropbox's: it takes bytes and
+forgets them, for benchmarks. ``dropbox_server`` is the fixture.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
-import os
 import secrets
 import socket
 import ssl
-import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -73,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             form = dict(urllib.parse.parse_qsl(body.decode()))
             self.account.calls.append((route, form["grant_type"]))
             return self.account.token(form)
+        if route == "plain":
+            return None
         upload = self.headers["Content-Type"] == "application/octet-stream"
         argument = json.loads(self.headers["Dropbox-API-Arg"] if upload else body)
         self.account.calls.append((route, argument))
@@ -177,15 +177,3 @@ def dropbox_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     with serving(account, tmp_path) as port:
         lead_there(port, tmp_path / "ca.pem", monkeypatch)
         yield account
-
-
-def main() -> None:
-    with serving(Account(), Path(sys.argv[1])) as port:
-        sys.stdout.write(f"{port}\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
