@@ -79,6 +79,7 @@ def in_words_of_iam(service: str, operation: str, params: Mapping[str, Any]) -> 
     translate: dict[str, Callable[[str, Mapping[str, Any]], list[Asked]]] = {
         "s3": _of_s3, "dynamodb": _of_dynamodb, "stepfunctions": _of_states, "sqs": _of_sqs, "sesv2": _of_ses,
         "cognito-idp": _of_cognito, "logs": _of_logs, "secretsmanager": _of_secrets,
+        "lambda": _of_lambda,
     }  # fmt: skip
     return translate[service](operation, params)
 
@@ -142,6 +143,11 @@ def _of_cognito(operation: str, params: Mapping[str, Any]) -> list[Asked]:
 def _of_secrets(operation: str, params: Mapping[str, Any]) -> list[Asked]:
     name = params.get("SecretId") or params["Name"]
     return [Asked(f"secretsmanager:{operation}", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-a1B2c3")]
+
+
+def _of_lambda(operation: str, params: Mapping[str, Any]) -> list[Asked]:
+    action = {"Invoke": "InvokeFunction"}[operation]
+    return [Asked(f"lambda:{action}", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{params['FunctionName']}")]
 
 
 def _of_logs(operation: str, params: Mapping[str, Any]) -> list[Asked]:

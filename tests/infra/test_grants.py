@@ -9,15 +9,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
+from cutline.service import targets
 from cutline.service.downloads import TICKET, redirect
 from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
+from cutline.store import lambdas
 from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.infra.asked import ACCESS_LOGS, Asked, Recorder, Role, known_on_deployment
-from tests.infra.reading import Resources
+from tests.infra.reading import Resources, functions_of, listed, statements_of, text
 from tests.support.api import ADMIN, BODY, call
+from tests.support.destinations import BUCKET, KEYS, Place
 from tests.support.exports import make_cog, make_export, make_state_machine
 from tests.support.inbox import deliver, put
 from tests.support.plans import area_of
@@ -109,6 +113,48 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
     assert {each.action for each in recorder.asked["submit"]} >= {
         "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret",
     }  # fmt: skip
+
+
+def test_a_destination(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functions.deliver.handler import handler
+
+    place = Place()
+    monkeypatch.setitem(targets.TARGETS, "s3", place.target)
+    with recorder.acting("submit"):
+        home = call("POST", "/destinations", body={"name": "home", "settings": BUCKET, "secret": KEYS}).json
+        path = f"/destinations/{home['destination_id']}"
+        call("PATCH", path, body={"secret": KEYS})
+        with pytest.raises(ClientError, match="not found"):  # there are no functions here
+            lambdas.ask(f"{service().function_prefix}deliver", {})
+    make_cog(service(), make_export("e" * 24, owner="anna", status="SUCCESS"))
+    with recorder.acting("submit"):
+        wanted = {"kind": "destination", "destination_id": home["destination_id"]}
+        sent = call("POST", f"/exports/{'e' * 24}/deliveries", body=wanted).json["deliveries"]
+    task = {"export_id": "e" * 24, "attempt": 1, "cog_href": "s3://b/k"}
+    with recorder.acting("deliver"):
+        trial = {"what": "trial", "owner": "anna", "destination_id": home["destination_id"]}
+        assert handler(trial, Context()) == {"problem": None}
+        [delivery] = [each["delivery_id"] for each in sent if each["kind"] == "s3"]
+        handler({**task, "what": "deliver", "delivery_id": delivery}, Context())
+    with recorder.acting("submit"):
+        assert call("DELETE", path).status == 204
+    asked = {function: {each.action for each in calls} for function, calls in recorder.asked.items()}
+    assert asked["submit"] >= {"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "lambda:InvokeFunction"}
+    assert "secretsmanager:GetSecretValue" in asked["deliver"]
+
+
+def test_no_other_function_reads_secrets_of_destinations(aws: ServiceSettings, resources: Resources) -> None:
+    known, arn = known_on_deployment(aws), "arn:aws:secretsmanager:us-east-1:123456789012:secret:cutline/destinations/"
+    read = Asked("secretsmanager:GetSecretValue", f"{arn}anna/1-AbCdEf")
+    assert [each for each in sorted(functions_of(resources)) if Role(resources, each, known).allows(read)] == [
+        "deliver"
+    ]
+
+
+def test_deliveries_take_no_role_of_our_own_account(resources: Resources) -> None:
+    role = text(functions_of(resources)["deliver"]["Role"]).strip("<>").split(".")[0]
+    [roles] = [each for each in statements_of(resources, role) if "sts:AssumeRole" in listed(each["Action"])]
+    assert roles["Condition"] == {"StringNotEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "SUCCEEDED"])
