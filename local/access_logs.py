@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from botocore.exceptions import BotoCoreError, ClientError
 from werkzeug.wrappers import Request, Response
 
 from local.aws import ACCOUNT
@@ -82,7 +83,11 @@ class AccessLogs:
             lines, self._lines = self._lines, {}
         for target, each in lines.items():
             name = f"{target.prefix}{dt.datetime.now(dt.UTC):%Y-%m-%d-%H-%M-%S}-{secrets.token_hex(8).upper()}"
-            self._s3.put_object(Bucket=target.bucket, Key=name, Body="".join(each).encode())
+            try:
+                self._s3.put_object(Bucket=target.bucket, Key=name, Body="".join(each).encode())
+            except (BotoCoreError, ClientError):  # where AWS is to fail now and then; the next log has them
+                for line in each:
+                    self._add(target, line)
 
 
 def _counted(pieces: Iterable[bytes], done: Callable[[int], None]) -> Iterator[bytes]:
