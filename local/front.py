@@ -16,6 +16,7 @@ from local.faults import Faults, json_refusal
 from local.functions import Functions
 from local.gateway import problem
 from local.objects import Objects, Wsgi, refusal
+from local.outbox import outbox
 from local.signatures import Refused, Signatures
 from local.slot import Stopping
 
@@ -48,7 +49,7 @@ class Front:
             return self._for_aws(request)
         if self._objects.has(request.path.strip("/").partition("/")[0]):
             return self._perhaps("s3", request, self._objects.unsigned)
-        if self.login and (answer := self.login(request)):
+        if (answer := outbox(request)) or (self.login and (answer := self.login(request))):
             return answer
         if self.gateway:
             return self.gateway(request)

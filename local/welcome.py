@@ -13,6 +13,7 @@ Cutline is at {url}, after {seconds:.1f} s.  Ctrl-C stops it.
   programs   client {machine}, secret {secret}
   scenes     {scenes}
   API        {url}/docs
+  mails      {url}/outbox
 
   TOKEN=$(curl -s -u {machine}:{secret} -d grant_type=client_credentials {url}/oauth2/token \\
     | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
