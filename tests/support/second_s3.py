@@ -23,6 +23,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -237,7 +238,7 @@ class _Front:
                 continue
             fault.times -= 1
             if fault.done:
-                Response.from_app(self._moto, request.environ)
+                Response.from_app(self._moto, {**request.environ, "wsgi.input": io.BytesIO(request.get_data())})
             raise Refused(fault.code, "an error", fault.status)
         return None
 
@@ -297,6 +298,12 @@ def _served() -> SecondS3:
     return world
 
 
+@functools.cache
+def _session() -> boto3.Session:
+    """With the descriptions of AWS's services that it has read once, which take most of the time of a client."""
+    return boto3.Session()
+
+
 @pytest.fixture
 def second_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondS3]:
     """With one empty bucket, and all well."""
@@ -307,6 +314,7 @@ def second_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondS3]:
     monkeypatch.setattr("moto.s3.models.compute_checksum", _checksum)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     forget_clients()
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", _session())
     vars(world).update(vars(SecondS3(url=world.url)))
     s3_backends.reset()
     world.create(BUCKET)
