@@ -25,7 +25,7 @@ def traffic(api: Call, aws: ServiceSettings) -> Traffic:
 def sent(traffic: Traffic, export_id: str, nbytes: int, *, day: dt.date = TODAY, owner: str = ANNA) -> None:
     ticket = Ticket.new(now())
     told = Sent(owner=owner, export_id=export_id, ticket=ticket, day=day, nbytes=nbytes, requests=2)
-    traffic.settle(f"results/{ticket}", told)
+    traffic.count(f"results/{ticket}", told)
 
 
 def test_what_left_by_day_and_export(api: Call, traffic: Traffic) -> None:

@@ -1,4 +1,4 @@
-"""Access logs are read, and what they tell settles what was set aside."""
+"""Access logs are read, and what they tell takes the place of what was set aside."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_days_are_utc_and_each_ticket_is_one_sum() -> None:
     assert found[str(one), 21].requests == 2
 
 
-# Settling ----------------------------------------------------------------------------------------------------------
+# Counting ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_left_takes_the_place_of_what_was_set_aside(traffic: Traffic) -> None:

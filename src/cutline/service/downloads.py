@@ -1,7 +1,7 @@
 """Files of finished exports, and the way to them: a redirect to an address that is signed for minutes.
 
-Each redirect takes a token of a bucket, so that nobody asks too often, and sets bytes aside in the owner's month, which
-the access logs settle (metering.py).
+Each redirect takes a token of a bucket, so that nobody asks too often, and sets bytes aside in the owner's month, until
+the access logs tell what really left (metering.py).
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def meter_message(message: dict[str, Any], tries: int) -> None:
     traffic = Traffic(settings.table, bytes_a_month=settings.limits.bytes_a_month)
     found = list(summed(sent_of(content.decode(errors="replace").splitlines(), settings.exports_bucket)))
     for sent in found:
-        traffic.settle(name, sent)
+        traffic.count(name, sent)
     logger.info("counted", extra={"log": name, "bytes": sum(sent.nbytes for sent in found)})
 
 

@@ -62,7 +62,7 @@ class Traffic:
             {"Put": {"TableName": self._table, "Item": typed(held)}},
         ]
         if link is not None:
-            pieces.append(self._count(link, nbytes))
+            pieces.append(self._taken(link, nbytes))
         refused = self._together(pieces)
         if 0 in refused:
             raise self._no_room(owner, ticket, nbytes)
@@ -70,11 +70,11 @@ class Traffic:
             assert link is not None  # noqa: S101 - else there is no other condition
             raise self._used_up(link, nbytes)
 
-    def settle(self, log: str, sent: Sent) -> None:
+    def count(self, log: str, sent: Sent) -> None:
         """Count what has left, by an access log of the name ``log``: once, however often this is called."""
         for _ in range(TRIES):
             held = self._held(sent.owner, sent.ticket)
-            if 0 in (refused := self._together(self._settled(log, sent, held))) or not refused:
+            if 0 in (refused := self._together(self._counted(log, sent, held))) or not refused:
                 return
         raise TransientError(f"ticket {sent.ticket} changed {TRIES} times meanwhile; try again")
 
@@ -114,7 +114,7 @@ class Traffic:
         }
         return {"Update": piece | ({"ConditionExpression": condition} if condition else {})}
 
-    def _count(self, link: LinkRecord, nbytes: int) -> Piece:
+    def _taken(self, link: LinkRecord, nbytes: int) -> Piece:
         """A download by a link that is still there and has room."""
         conditions = ["attribute_exists(pk)"]
         values = {":one": 1, ":nbytes": nbytes}
@@ -127,7 +127,7 @@ class Traffic:
         key = link_key(link.export_id, link.link_id)
         return self._update(key, "ADD #downloads :one, #total :nbytes", values, " AND ".join(conditions))
 
-    def _settled(self, log: str, sent: Sent, held: int | None) -> list[Piece]:
+    def _counted(self, log: str, sent: Sent, held: int | None) -> list[Piece]:
         """``held``: what is still set aside for the ticket; None: no more, and the account knows."""
         covered = min(held or 0, sent.nbytes)
         mark = {"pk": f"METERED#{log}", "sk": f"{sent.ticket}#{sent.day}", "ttl": int(time.time()) + MARK_SECONDS}
