@@ -71,9 +71,7 @@ lock: $(READY)  ## pin requirements/*.in again
 
 $(READY): requirements/dev.txt requirements/nodeps.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps -r requirements/nodeps.txt
-	$(BIN)/pip install --quiet --no-deps -e .
+	$(BIN)/pip install --quiet --no-deps --no-compile -r requirements/dev.txt -r requirements/nodeps.txt -e .
 	touch $@
 
 clean:
