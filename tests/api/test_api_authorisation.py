@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cutline.service.webhook_sending import announce
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
@@ -15,6 +16,7 @@ from tests.support.destinations import BUCKET, KEYS, Place
 from tests.support.exports import keys, make_cog, make_export
 
 PRESET = {"source": {"scenes": ["s3://scenes/a.tif"]}, "process": "ndvi"}
+WEBHOOK = {"url": "https://8.8.8.8/in"}
 BODIES: dict[str, Any] = {
     # operation -> a body that it takes
     "submitExport": BODY,
@@ -25,9 +27,12 @@ BODIES: dict[str, Any] = {
     "createDestination": {"name": "bucket", "settings": BUCKET, "secret": KEYS},
     "changeDestination": {"name": "another"},
     "authorizeDestination": {"code": "from-dropbox"},
+    "createWebhook": WEBHOOK,
+    "changeWebhook": {"enabled": True},
+    "changePreferences": {"attach": True},
 }
 PUBLIC = {"getHealth", "getConfig", "openLink", "headLink"}
-FOUND_BY_OWNER = {"name", "destination_id"}
+FOUND_BY_OWNER = {"name", "destination_id", "webhook_id"}
 """Parameters of what not even an admin sees"""
 OWN = {"putPreset"}
 """Makes something of the caller's own under the name"""
@@ -38,6 +43,8 @@ UNKNOWN = {
     "destination_id": "0" * 24,
     "link_id": "0" * 24,
     "token": "0" * 56,
+    "webhook_id": "0" * 24,
+    "number": "7",
 }
 
 
@@ -79,7 +86,8 @@ def routes(api: Call) -> list[Route]:
 def annas(api: Call, aws: ServiceSettings, place: Place) -> dict[str, str]:
     """One of each thing that has a path, all of them ANNA's."""
     export = make_cog(aws, make_export("a" * 24, owner=ANNA, status="PENDING"))
-    Records(aws.table).move(export, "SUCCESS")
+    webhook = api("POST", "/webhooks", body=WEBHOOK).json["webhook_id"]
+    announce(Records(aws.table).move(export, "SUCCESS"))
     upload = api("POST", "/uploads", body={"filename": "field.zip"}).json["upload_id"]
     api("PUT", "/presets/ndvi-weekly", body=PRESET)
     link = api("POST", f"/exports/{export.export_id}/links", body={}).json
@@ -91,6 +99,8 @@ def annas(api: Call, aws: ServiceSettings, place: Place) -> dict[str, str]:
         "destination_id": home,
         "link_id": link["link_id"],
         "token": link["url"].rpartition("/")[2],
+        "webhook_id": webhook,
+        "number": "1",
     }
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 
 from cutline.errors import DeliveryRejected, NotFound, TooLarge
-from cutline.models.notification import EndNotice, MailWish, Notice, Preferences, WebhookNotice
+from cutline.models.notification import MailWish, Notice, Preferences, WebhookNotice
 from cutline.models.record import ExportRecord
 from cutline.models.task import ExportTask
 from cutline.notify.letter import Enclosed, written
@@ -23,7 +23,6 @@ from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
 from cutline.store import mail
 from cutline.store.bucket import Bucket
-from cutline.store.inbox import Queue
 from cutline.store.records import Records
 from cutline.store.webhooks import Accounts
 
@@ -44,11 +43,6 @@ def notify(task: ExportTask) -> None:
         webhook_sending.announce(record)
     finally:
         _write_to_owner(records, record)
-
-
-def have_told(task: ExportTask) -> None:
-    """Leave it to the notify function, which alone may mail and sign."""
-    Queue(service().notify_queue).send(EndNotice(**task.model_dump()).model_dump())
 
 
 def take(message: dict[str, Any], tries: int) -> None:

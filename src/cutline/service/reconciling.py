@@ -19,7 +19,7 @@ from cutline.service import settling
 from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
 from cutline.service.deliveries import settle_delivery
-from cutline.service.notifying import have_told
+from cutline.service.notices import have_told
 from cutline.settings import service
 from cutline.store.executions import Executions
 from cutline.store.records import Records
