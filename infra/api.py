@@ -45,7 +45,6 @@ REFUSALS = {
     "MISSING_ROUTE": (apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN, "404", "not-found"),
     "FILTERED": (apigateway.ResponseType.WAF_FILTERED, "403", "access-denied"),
     "THROTTLED": (apigateway.ResponseType.THROTTLED, "429", "rate-limited"),
-    "QUOTA_EXCEEDED": (apigateway.ResponseType.QUOTA_EXCEEDED, "429", "rate-limited"),
     "TOO_LARGE": (apigateway.ResponseType.REQUEST_TOO_LARGE, "413", "too-large"),
     "TIMEOUT": (apigateway.ResponseType.INTEGRATION_TIMEOUT, "504", "transient-error"),
     "FAILURE": (apigateway.ResponseType.INTEGRATION_FAILURE, "502", "internal-error"),
@@ -55,7 +54,8 @@ OTHERS = {
     "REFUSED": apigateway.ResponseType.DEFAULT_4_XX,
     "BROKEN": apigateway.ResponseType.DEFAULT_5_XX,
 }
-REQUESTS_A_DAY = 100_000
+RETRY_SECONDS = 1
+"""What the gateway throttles has room again so soon"""
 PROBLEM = '{"type": "about:blank", "title": "%s", "status": %s, "code": "%s", "detail": $context.error.messageString}'
 
 
@@ -120,16 +120,6 @@ class Api(Construct):
             authorization_scopes=[auth.scope],  # without, identity tokens pass
         )
         self._refuse_in_our_words()
-        # Machines that an operator gives a key to are counted by this plan; users have limits of their own (quotas).
-        self.rest.add_usage_plan(
-            "Usage",
-            name=f"{Stack.of(self).stack_name}-machines",
-            api_stages=[apigateway.UsagePlanPerApiStage(api=self.rest, stage=self.rest.deployment_stage)],
-            throttle=apigateway.ThrottleSettings(
-                rate_limit=self._settings.requests_per_second, burst_limit=self._settings.burst
-            ),
-            quota=apigateway.QuotaSettings(limit=REQUESTS_A_DAY, period=apigateway.Period.DAY),
-        )
         if self._settings.web_acl:
             waf.CfnWebACLAssociation(
                 self,
@@ -153,12 +143,13 @@ class Api(Construct):
             "Vary": "'Origin'",
         }
         for name, (kind, status, code) in REFUSALS.items():
+            later = {"Retry-After": f"'{RETRY_SECONDS}'"} if name == "THROTTLED" else {}
             self.rest.add_gateway_response(
                 name,
                 type=kind,
                 status_code=status,
                 templates={"application/json": PROBLEM % (name.replace("_", " ").capitalize(), status, code)},
-                response_headers={"Content-Type": "'application/problem+json'", **readable},
+                response_headers={"Content-Type": "'application/problem+json'", **later, **readable},
             )
         for name, kind in OTHERS.items():
             self.rest.add_gateway_response(name, type=kind, response_headers=readable)
