@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from cutline.errors import CutlineError
 from cutline.service.problems import STATUS, problem_of
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
+from cutline.validation import FORMS
 from tests.support.api import BODY, Answer, Call, answer_to, event_of
 
 
@@ -86,10 +88,14 @@ def test_ids_that_are_none(api: Call) -> None:
 
 FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     # changes to a body, pointer, part of the detail
-    "unknown": ({"foo": 1}, "/foo", "not permitted"),
-    "unknown, inside": ({"output": {"a/b~c": 1}}, "/output/a~1b~0c", "not permitted"),
-    "scene's type": ({"source": {"scenes": [5]}}, "/source/scenes/0", "string"),
-    "band's file": ({"source": {"scenes": ["s3://scenes/a.tif", {"red": 7}]}}, "/source/scenes/1/red", "string"),
+    "unknown": ({"foo": 1}, "/foo", "no such field"),
+    "unknown, inside": ({"output": {"a/b~c": 1}}, "/output/a~1b~0c", "no such field"),
+    "scene's type": ({"source": {"scenes": [5]}}, "/source/scenes/0", "should be a text"),
+    "band's file": (
+        {"source": {"scenes": ["s3://scenes/a.tif", {"red": 7}]}},
+        "/source/scenes/1/red",
+        "should be a text",
+    ),
     "no scenes": ({"source": {"scenes": []}}, "/source/scenes", "at least 1"),
     "two sources": ({"source": {"scenes": ["x"], "stac": {"url": "y"}}}, "/source", "choose one"),
     "limit": ({"source": {"stac": {"url": "https://a.example.org", "limit": 0}}}, "/source/stac/limit", "greater"),
@@ -97,8 +103,14 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "profile": ({"output": {"profile": "gif"}}, "/output/profile", "deflate"),
     "a number as text": ({"output": {"resolution": "10"}}, "/output/resolution", "number"),
     "resolution": ({"output": {"resolution": 0}}, "/output/resolution", "greater than 0"),
-    "name": ({"name": "a/b"}, "/name", "pattern"),
-    "name with a line": ({"name": "a\nb"}, "/name", "pattern"),
+    "name": ({"name": "a/b"}, "/name", "letters and digits, with"),
+    "name with a line": ({"name": "a\nb"}, "/name", "letters and digits, with"),
+    "neither text nor object": ({"process": 5}, "/process", "process: should be a text or an object"),
+    "too long an index": ({"process": "x" * 101}, "/process", "process: has more than 100 characters"),
+    "too many scenes": ({"source": {"scenes": ["x"] * 1001}}, "/source/scenes", "1001 entries; 1000 are allowed"),
+    "no list": ({"bands": {}}, "/bands", "should be a list"),
+    "no object": ({"output": 5}, "/output", "should be an object"),
+    "no kind": ({"deliveries": [{}]}, "/deliveries/0", "whose 'kind' says"),
     "two processes": ({"process": "ndvi", "bands": ["red"]}, "", "choose one"),
     "two areas": ({"aoi_href": "s3://x/y"}, "", "choose one"),
     # and those that the engine finds
@@ -125,6 +137,30 @@ def test_pointers_lead_to_what_is_wrong(api: Call) -> None:
         assert answer.status == 422, (which, answer)
         assert (answer.json.get("pointer", ""), detail in answer.json["detail"]) == (pointer, True), (which, answer)
         assert "--" not in answer.json["detail"], (which, answer)
+
+
+def test_alternatives_of_one_field_are_one_thing(api: Call) -> None:
+    for changes in ({"process": 5}, {"source": {"scenes": [5]}}, {"output": {"nodata": "x"}}):
+        assert "errors" not in api("POST", "/exports", body=BODY | changes).json, changes
+
+
+def test_a_parameter_that_is_given_twice(api: Call) -> None:
+    event = event_of("GET", "/exports", query={"limit": "6"})
+    event["multiValueQueryStringParameters"] = {"limit": ["5", "6"]}
+    told = answer_to(event).json
+    assert (told["detail"], told["parameter"]) == ("limit: is given twice; once is enough", "limit")
+
+
+def test_every_pattern_has_words(api: Call) -> None:
+    patterns = set(re.findall(r'"pattern": "((?:[^"\\\\]|\\\\.)*)"', api("GET", "/openapi.json", who=None).text))
+    assert {json.loads(f'"{each}"') for each in patterns} == FORMS.keys()
+
+
+def test_python_does_not_speak(api: Call) -> None:
+    for body in ('{"max_cost": ' + "9" * 5000 + "}", "[" * 100_000):
+        told = api("POST", "/exports", body=body).json["detail"]
+        assert "sys." not in told and "recursion" not in told
+        assert "allowed" in told or "levels deep" in told
 
 
 def test_several_things_are_told_at_once(api: Call) -> None:

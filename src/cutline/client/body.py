@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from cutline import validation
 from cutline.errors import InvalidRequest
 from cutline.imagery import parse_interval, parse_scene
 from cutline.models.api import ExportBody
@@ -54,8 +54,8 @@ def body_of(options: dict[str, Any], **more: Any) -> dict[str, Any]:
     try:
         body = ExportBody.model_validate(_said(said))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidRequest(str(first["msg"]), pointer=_pointer(first["loc"], said)) from error
+        pointer, wrong = next(iter(validation.told(error.errors(), said).items()))
+        raise InvalidRequest(f"{pointer}: {wrong}" if pointer else wrong, pointer=pointer or None) from error
     return body.model_dump(mode="json", exclude_unset=True)
 
 
@@ -79,18 +79,6 @@ def _number(value: float | None) -> float | str | None:
     if value is None or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else str(value)
-
-
-def _pointer(place: Sequence[int | str], said: Any) -> str | None:
-    """A JSON pointer to what pydantic names by ``place``, where names of types stand between."""
-    pointer, here = "", said
-    for step in place:
-        try:
-            here = here[step]
-        except (KeyError, TypeError):  # the name of a type, among several that the value may have
-            continue
-        pointer += f"/{step}"
-    return pointer or None
 
 
 def _plain(graph: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from cutline import validation
 from cutline.errors import (
     AccessDenied,
     Conflict,
@@ -88,7 +89,13 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Problem:
 
 def invalid(errors: Sequence[dict[str, Any]], body: Any) -> Problem:
     """What validation found wrong with a request, whose JSON body is ``body``: the first in words, and all of it."""
-    found = [_wrong(error, body) for error in errors[:MAX_TOLD]]
+    of_body = [{**error, "loc": error["loc"][1:]} for error in errors if error["loc"][0] == "body"]
+    others = [error for error in errors if error["loc"][0] != "body"]
+    found = [_of_parameter(error) for error in others]
+    found += [
+        Wrong(detail=f"{pointer.strip('/').replace('/', '.') or 'the body'}: {said}", pointer=pointer)
+        for pointer, said in validation.told(of_body, body).items()
+    ]
     first = found[0]
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -96,31 +103,17 @@ def invalid(errors: Sequence[dict[str, Any]], body: Any) -> Problem:
         first.detail,
         pointer=first.pointer,
         parameter=first.parameter,
-        errors=tuple(found) if len(found) > 1 else None,
+        errors=tuple(found[:MAX_TOLD]) if len(found) > 1 else None,
     )
 
 
 MAX_TOLD = 20
 
 
-def _wrong(error: dict[str, Any], body: Any) -> Wrong:
+def _of_parameter(error: dict[str, Any]) -> Wrong:
     place, *path = error["loc"]
-    said = str(error.get("msg") or error["type"]).removeprefix("Value error, ")
-    said = said[:1].lower() + said[1:]
-    if place == "body":
-        pointer = _pointer(path, body)
-        return Wrong(detail=f"{pointer.strip('/').replace('/', '.') or 'the body'}: {said}", pointer=pointer)
     name = str(path[0]) if path else str(place)
-    return Wrong(detail=f"{name}: {said}", parameter=name)
-
-
-def _pointer(path: Sequence[Any], body: Any) -> str:
-    """A JSON pointer to what pydantic names by ``path``, in which names of models and types stand between."""
-    pointer, here = "", body
-    for position, step in enumerate(path):
-        if step in (here if isinstance(here, dict) else range(len(here)) if isinstance(here, list) else ()):
-            here = here[step]
-        elif position < len(path) - 1 or not isinstance(here, dict):  # neither there nor what is missing
-            continue
-        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    return pointer
+    twice = isinstance(error.get("input"), list)
+    return Wrong(
+        detail=f"{name}: {'is given twice; once is enough' if twice else validation.words([error])}", parameter=name
+    )

@@ -81,7 +81,7 @@ def _check_route(method: str, path: str) -> None:
     if not methods:
         raise NotFound("there is nothing at this path; /docs shows what there is")
     if method not in methods:
-        raise MethodNotAllowed(f"{method} is not done here; {', '.join(methods)} is", details={"allow": methods})
+        raise MethodNotAllowed(f"{method} is not done here; allowed: {', '.join(methods)}", details={"allow": methods})
 
 
 def _routes() -> tuple[Sequence[Any], Sequence[Any]]:

@@ -15,6 +15,9 @@ MAX_BODY = 5 << 20
 """Bytes: of the 6 MB that Lambda takes, some are the rest of the event"""
 MAX_DEPTH = 100
 """Lists and objects inside each other. A GeoJSON area has 12, a process graph may have 64"""
+TOO_DEEP = f"the body is more than {MAX_DEPTH} levels deep"
+MAX_DIGITS = 400
+"""Of a whole number; no float has more"""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,12 +44,14 @@ def read_json(text: str) -> Any:
     """The value that ``text`` is. Raises Malformed for what is no JSON, and for what nobody could store or say again:
     NaN, half characters, endless depth."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=_no_number, parse_int=_whole)
         if SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise Malformed("the body has half a character, a \\ud… without its other half") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise Malformed(TOO_DEEP) from error
+    except ValueError as error:
         raise Malformed(f"the body is not JSON: {str(error)[:200]}") from error
     _check_depth(value)
     return value
@@ -56,12 +61,18 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number in JSON")
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits; {MAX_DIGITS} are allowed")
+    return int(digits)
+
+
 def _check_depth(value: Any) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise Malformed(f"the body is more than {MAX_DEPTH} levels deep")
+            raise Malformed(TOO_DEEP)
         level = [child for each in level if isinstance(each, dict | list) for child in _children(each)]
 
 
