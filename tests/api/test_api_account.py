@@ -19,7 +19,7 @@ def test_limits_and_use(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     api("POST", "/exports", body=BODY)
     told = api("GET", "/me").json
     assert (told["limits"]["pixels_a_month"], told["limits"]["exports_at_once"]) == (5, 3)
-    assert told["used"] == {"exports_running": 1, "pixels_this_month": 0}
+    assert told["used"] == {"exports_running": 1, "pixels_this_month": 0, "bytes_this_month": 0}
 
 
 def test_a_machine_goes_by_its_client_id(api: Call) -> None:

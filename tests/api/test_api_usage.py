@@ -76,7 +76,8 @@ def test_ones_own_alone(api: Call, traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until"), [("2026-02-01", "2026-01-01"), ("2024-01-01", "2026-01-01"), ("2026-02-30", "2026-03-01")]
+    ("since", "until"),
+    [("2026-02-01", "2026-01-01"), ("2024-01-01", "2026-01-01"), ("2026-02-30", "2026-03-01"), ("0", "1")],
 )
 def test_days_that_are_none(api: Call, since: str, until: str) -> None:
     assert api("GET", "/usage", query={"since": since, "until": until}).status == 422
@@ -91,4 +92,7 @@ def test_too_much_for_an_answer(api: Call, traffic: Traffic, monkeypatch: pytest
 
 
 def test_limits_and_use_are_told(api: Call, traffic: Traffic) -> None:
-    assert api("GET", "/me").json["limits"]["bytes_a_month"] == 10**12
+    traffic.reserve(Ticket.new(now()), ANNA, "a" * 24, 7)
+    sent(traffic, "a" * 24, 10)
+    told = api("GET", "/me").json
+    assert (told["limits"]["bytes_a_month"], told["used"]["bytes_this_month"]) == (10**12, 17)

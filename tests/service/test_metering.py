@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import threading
 from typing import Any
 
 import pytest
 
-from cutline.errors import NotFound, RateLimited
+from cutline.errors import NotFound, RateLimited, TransientError
 from cutline.models.record import now
 from cutline.models.traffic import LinkRecord, Sent, Ticket, UsageRow
 from cutline.service.metering import sent_of, summed
@@ -219,6 +221,71 @@ def test_a_link_that_was_taken_back_is_counted_all_the_same(traffic: Traffic, aw
     assert sums(traffic, AT + HOLD + dt.timedelta(hours=1)) == (1000, 0)
     with pytest.raises(NotFound):
         traffic.reserve(ticket(link), "anna", "e1", 10, link)
+
+
+def busy(traffic: Traffic, monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """So many transactions meet others at the same items; returns a list that each try adds to."""
+    through, tries = traffic._db.transact_write_items, []
+    conflict = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": "TransactionConflict"}],
+    }
+
+    def meeting_others(**request: Any) -> Any:
+        tries.append(1)
+        if len(tries) <= times:
+            raise traffic._db.exceptions.TransactionCanceledException(conflict, "TransactWriteItems")
+        return through(**request)
+
+    monkeypatch.setattr("cutline.store.metering.time.sleep", lambda _: None)
+    monkeypatch.setattr(traffic._db, "transact_write_items", meeting_others)
+    return tries
+
+
+def test_who_meets_others_tries_again(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = busy(traffic, monkeypatch, 2)
+    traffic.reserve(ticket(), "anna", "e1", 4000)
+    assert (len(tries), sums(traffic)) == (3, (0, 4000))
+
+
+def test_who_meets_others_all_the_time_gives_up(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = busy(traffic, monkeypatch, 100)
+    with pytest.raises(TransientError):
+        traffic.reserve(ticket(), "anna", "e1", 4000)
+    assert len(tries) < 10
+
+
+def test_a_ticket_that_changes_meanwhile_is_looked_at_again(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ticket()
+    traffic.reserve(given, "anna", "e1", 4000)
+    through, stale = Traffic._held, iter([9999, 1])
+    monkeypatch.setattr(Traffic, "_held", lambda self, *words: next(stale, None) or through(self, *words))
+    assert told(line(given, 1000)) == []
+    assert sums(traffic) == (1000, 3000)
+
+
+def test_many_at_once_get_no_more_than_there_is(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, lock = traffic._together, threading.Lock()
+
+    def one_at_a_time(pieces: Any) -> set[int]:  # moto looks and changes in two steps; DynamoDB does not
+        with lock:
+            return together(pieces)
+
+    monkeypatch.setattr(traffic, "_together", one_at_a_time)
+    given: list[Ticket] = []
+
+    def ask() -> None:
+        mine = ticket()
+        with contextlib.suppress(RateLimited):
+            traffic.reserve(mine, "anna", "e1", 3000)
+            given.append(mine)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(given), sums(traffic)) == (3, (0, 9000))
 
 
 def test_a_log_that_is_gone_is_passed_over(aws: ServiceSettings) -> None:

@@ -331,6 +331,7 @@ class UseView(Model):
 
     exports_running: int
     pixels_this_month: int
+    bytes_this_month: int = Field(description="That left, or are set aside for downloads that have begun")
 
 
 class MeView(Model):

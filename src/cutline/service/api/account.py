@@ -10,9 +10,11 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from cutline import __version__
 from cutline.models.api import ConfigView, Health, LimitsView, MeView, UseView
+from cutline.models.record import now
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.callers import SCOPE
 from cutline.settings import service
+from cutline.store.metering import Traffic
 from cutline.store.quotas import Quotas
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
@@ -30,12 +32,15 @@ PUBLIC = frozenset({"/health", "/config", "/openapi.json", "/docs"})
 )
 def me() -> Response[Any]:
     settings, who = service(), caller(router)
+    limits = settings.limits
+    taken = Quotas(settings.table, limits).used(who.sub)
+    left = Traffic(settings.table, bytes_a_month=limits.bytes_a_month).account(who.sub, now())
     view = MeView(
         sub=who.sub,
         username=who.username,
         admin=who.is_admin,
-        limits=LimitsView(**settings.limits.model_dump()),
-        used=UseView(**Quotas(settings.table, settings.limits).used(who.sub)),
+        limits=LimitsView(**limits.model_dump()),
+        used=UseView(**taken, bytes_this_month=left.total),
     )
     return answer(HTTPStatus.OK, view)
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from cutline.errors import NotFound
+from cutline.errors import InvalidRequest, NotFound
 from cutline.models.api_links import UsageView
 from cutline.service.api.answers import PRIVATE, Responses, answer, caller, told
 from cutline.service.usage import as_csv, usage_of
@@ -18,6 +18,7 @@ from cutline.service.usage import as_csv, usage_of
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
 CSV = "text/csv"
+DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
 def _answers() -> Responses:
@@ -38,20 +39,28 @@ def used(
     since: Annotated[
         dt.date | None, Query(description="The first day, in UTC; by default the first of the month")
     ] = None,
-    until: Annotated[dt.date | None, Query(description="The last day, included; by default today")] = None,
+    until: Annotated[str | None, Query(pattern=DAY, description="The last day, included; by default today")] = None,
     owner: Annotated[str | None, Query(max_length=128, description="Another account's, for admins")] = None,
     format: Annotated[  # noqa: A002 - so users say
         Literal["json", "csv"] | None, Query(description="By default what Accept says, else json")
     ] = None,
-    accept: Annotated[str | None, Header(alias="Accept", max_length=1000, description="text/csv or JSON")] = None,
+    accept: Annotated[str | None, Header(alias="Accept", description="text/csv or JSON")] = None,
 ) -> Response[Any]:
     who = caller(router)
     if owner is not None and not who.may_see(owner):
         raise NotFound(f"there is no account {owner}")
-    usage = usage_of(owner or who.sub, since, until)
+    usage = usage_of(owner or who.sub, _day(since, "since"), _day(until, "until"))
     if format == "csv" or (format is None and (accept or "").partition(";")[0].strip() == CSV):
         name = f'attachment; filename="usage-{usage.since}-{usage.until}.csv"'
         return Response(
             200, f"{CSV}; charset=utf-8; header=present", as_csv(usage), {**PRIVATE, "Content-Disposition": name}
         )
     return answer(HTTPStatus.OK, usage)
+
+
+def _day(text: str | None, name: str) -> dt.date | None:
+    """Raises InvalidRequest for 30 February. pydantic would also take numbers for days."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {text} is no day; give one as 2026-11-21") from error
