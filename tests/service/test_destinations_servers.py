@@ -1,0 +1,94 @@
+"""An export to real servers of two kinds, by the function deliver: over many invocations, its secret kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from cutline.cog.checksum import crc64_text
+from cutline.deliver import s3_upload, sftp
+from cutline.kernel import crc64
+from cutline.models.destination import DestinationRecord, S3Secret, S3Settings
+from cutline.models.record import DeliveryRecord, now
+from cutline.service import credentials
+from cutline.settings import ServiceSettings
+from cutline.store.clients import client
+from cutline.store.deliveries import Deliveries
+from cutline.store.destinations import Destinations
+from cutline.store.records import Records
+from functions.deliver.handler import handler
+from tests.support.exports import make_cog, make_export, put
+from tests.support.journey import content
+from tests.support.second_s3 import BUCKET, KEY, REGION, SECRET, SecondS3, second_s3
+from tests.support.sftp_server import PASSWORD, SftpServer, sftp_server
+from tests.support.steps import Context
+
+__all__ = ["second_s3", "sftp_server"]
+
+HOME = "0123456789ab" * 2
+TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k.tif"}
+COG = content(41 * 1024)
+PIECES = 6
+LEAF = "exports/e1/north field.tif"
+
+
+@pytest.fixture(params=["s3", "sftp"])
+def found(
+    request: pytest.FixtureRequest,
+    second_s3: SecondS3,
+    sftp_server: SftpServer,
+    aws: ServiceSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], bytes]:
+    """An export with a delivery to a server, as it is before the first invocation; what comes there, when asked."""
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    monkeypatch.setattr(s3_upload, "_SENT", (8 * 1024,))
+    monkeypatch.setattr(sftp, "_PIECE", 8 * 1024)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 5 * 1024)
+    second_s3.create(BUCKET)  # moto has begun anew for ``aws``, which has to come after it
+    settings: Any = sftp_server.settings(prefix="exports/{id}")
+    secret: Any = sftp_server.secret()
+    if request.param == "s3":
+        settings = S3Settings(bucket=BUCKET, region=REGION, prefix="exports/{id}", endpoint=second_s3.url)
+        secret = S3Secret(access_key_id=SecretStr(KEY), secret_access_key=SecretStr(SECRET))
+    home = DestinationRecord(
+        destination_id=HOME, owner="anna", name="home", settings=settings, external_id="x", created_at=now()
+    )
+    credentials.keep(home, secret)
+    Destinations(aws.table).create(home.model_copy(update={"secret": credentials.name_for(home)}))
+    make_delivery(aws, request.param)
+    return lambda: (
+        second_s3.content(LEAF) if request.param == "s3" else (sftp_server.root / LEAF).read_bytes()
+    )  # fmt: skip
+
+
+def make_delivery(aws: ServiceSettings, kind: str) -> None:
+    record = make_cog(aws, make_export(status="DELIVERING"))
+    put(aws.exports_bucket, "anna/e1/north field.tif", COG)
+    etag = client("s3").head_object(Bucket=aws.exports_bucket, Key="anna/e1/north field.tif")["ETag"]
+    true = {"etag": etag, "nbytes": len(COG), "crc64nvme": crc64_text(crc64(COG))}
+    Records(aws.table).change(record, result=record.result.model_copy(update=true))
+    Records(aws.table).put_delivery(
+        "e1", DeliveryRecord(delivery_id="d1", kind=kind, destination_id=HOME, state="pending", attempt=1)
+    )
+
+
+def test_over_many_invocations(
+    found: Callable[[], bytes], aws: ServiceSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    cursors = []
+    for _ in range(PIECES - 1):
+        assert handler(TASK, Context(900_000, 0)) == {"done": False, "delivered": False}
+        cursors.append(Deliveries(aws.table, "e1").get("d1").cursor)
+    assert handler(TASK, Context()) == {"done": True, "delivered": True}
+    assert found() == COG
+    delivery = Deliveries(aws.table, "e1").get("d1")
+    assert delivery.checksum == f"crc64nvme:{crc64_text(crc64(COG))}"
+    assert [cursor["nbytes"] for cursor in cursors] == [8 * 1024 * done for done in range(1, PIECES)]
+    assert all(len(json.dumps(cursor)) < 500 for cursor in cursors)
+    told = json.dumps(client("dynamodb").scan(TableName=aws.table)["Items"]) + caplog.text + json.dumps(cursors)
+    assert SECRET not in told and PASSWORD not in told
