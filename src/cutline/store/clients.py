@@ -17,6 +17,9 @@ _CONFIG = Config(
     max_pool_connections=64,
 )
 
+_WAITED_FOR = Config(read_timeout=25, retries={"mode": "standard", "total_max_attempts": 1})
+"""For functions of ours that a request waits for, which has 29 seconds itself, and which go on when nobody waits"""
+
 
 def client(service: str) -> Any:
     """boto3's client of ``service``. Where another endpoint is set, S3 is addressed by path."""
@@ -26,6 +29,8 @@ def client(service: str) -> Any:
 @functools.lru_cache(maxsize=32)
 def _client(service: str, s3_endpoint: str | None) -> Any:
     session: Any = boto3  # its types want a literal name of a service
+    if service == "lambda":
+        return session.client(service, config=_CONFIG.merge(_WAITED_FOR))
     if service != "s3":
         return session.client(service, config=_CONFIG)
     how = Config(  # without a version, presigning falls back to SigV2

@@ -8,6 +8,7 @@ from typing import Any
 
 from cutline.errors import CutlineError, InternalError, TransientError
 from cutline.store.clients import client
+from cutline.store.faults import translated
 
 DIED = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"})
 
@@ -15,8 +16,12 @@ DIED = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"
 def ask(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     """What the function, by AWS's name of it, answers. Raises the error that it raised, and TransientError where it
     ended without a word."""
-    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload))
-    content: dict[str, Any] = json.loads(answer["Payload"].read())
+    try:
+        with translated():
+            answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload))
+            content: dict[str, Any] = json.loads(answer["Payload"].read())
+    except TransientError as error:
+        raise TransientError("there is no answer yet; look again in a minute, or try again") from error
     if answer.get("FunctionError"):
         raise _error_of(content)
     return content
