@@ -76,11 +76,17 @@ def test_ones_own_alone(api: Call, traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until"),
-    [("2026-02-01", "2026-01-01"), ("2024-01-01", "2026-01-01"), ("2026-02-30", "2026-03-01"), ("0", "1")],
+    ("since", "until", "wrong"),
+    [
+        ("2026-02-01", "2026-01-01", "since"),
+        ("2024-01-01", "2026-01-01", "since"),
+        ("2026-02-30", "2026-03-01", "since"),
+        ("2026-02-01", "1", "until"),
+    ],
 )
-def test_days_that_are_none(api: Call, since: str, until: str) -> None:
-    assert api("GET", "/usage", query={"since": since, "until": until}).status == 422
+def test_days_that_are_none(api: Call, since: str, until: str, wrong: str) -> None:
+    refused = api("GET", "/usage", query={"since": since, "until": until})
+    assert (refused.status, refused.json["parameter"]) == (422, wrong)
 
 
 def test_too_much_for_an_answer(api: Call, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:

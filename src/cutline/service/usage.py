@@ -28,7 +28,8 @@ def usage_of(owner: str, since: dt.date | None, until: dt.date | None) -> UsageV
     until = until or at.date()
     since = since or until.replace(day=1)
     if not 0 <= (until - since).days < MAX_DAYS:
-        raise InvalidRequest(f"since {since} until {until}: ask for 1 to {MAX_DAYS} days, the first one first")
+        wrong = f"since {since} until {until}: ask for 1 to {MAX_DAYS} days, the first one first"
+        raise InvalidRequest(wrong, details={"parameter": "since"})
     limit = settings.limits.bytes_a_month
     traffic = Traffic(settings.table, bytes_a_month=limit)
     rows = tuple(itertools.islice(traffic.days(owner, since, until), MAX_ROWS + 1))

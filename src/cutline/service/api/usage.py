@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import WithJsonSchema
 
 from cutline.errors import InvalidRequest, NotFound
 from cutline.models.api_links import UsageView
@@ -18,7 +19,8 @@ from cutline.service.usage import as_csv, usage_of
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
 CSV = "text/csv"
-DAY = r"^\d{4}-\d{2}-\d{2}$"
+Day = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+"""Text: pydantic takes numbers for days, too"""
 
 
 def _answers() -> Responses:
@@ -36,10 +38,8 @@ def _answers() -> Responses:
     responses=_answers(),
 )
 def used(
-    since: Annotated[
-        dt.date | None, Query(description="The first day, in UTC; by default the first of the month")
-    ] = None,
-    until: Annotated[str | None, Query(pattern=DAY, description="The last day, included; by default today")] = None,
+    since: Annotated[Day | None, Query(description="The first day, in UTC; by default the month's")] = None,
+    until: Annotated[Day | None, Query(description="The last day, included; by default today")] = None,
     owner: Annotated[str | None, Query(max_length=128, description="Another account's, for admins")] = None,
     format: Annotated[  # noqa: A002 - so users say
         Literal["json", "csv"] | None, Query(description="By default what Accept says, else json")
@@ -59,8 +59,12 @@ def used(
 
 
 def _day(text: str | None, name: str) -> dt.date | None:
-    """Raises InvalidRequest for 30 February. pydantic would also take numbers for days."""
+    """Raises InvalidRequest."""
     try:
-        return dt.date.fromisoformat(text) if text else None
+        day = dt.date.fromisoformat(text) if text is not None else None
+        if day is not None and day.isoformat() != text:  # Python knows other forms, too
+            raise ValueError(text)
     except ValueError as error:
-        raise InvalidRequest(f"{name}: {text} is no day; give one as 2026-11-21") from error
+        wrong = f"{name}: {text!r:.40} is no day; give one as 2026-11-21"
+        raise InvalidRequest(wrong, details={"parameter": name}) from error
+    return day
