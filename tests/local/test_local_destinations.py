@@ -1,4 +1,4 @@
-"""Exports brought to an SFTP server of a user's, through the whole service."""
+"""Exports brought to an SFTP server and a bucket of a user's, through the whole service."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.local import Running, eventually
+from tests.support.second_s3 import BUCKET, KEY, REGION, SECRET, SecondS3, second_s3
 from tests.support.sftp_server import PASSWORD, SftpServer, sftp_server
 
-__all__ = ["sftp_server"]
+__all__ = ["second_s3", "sftp_server"]
 
 
 @pytest.fixture
@@ -71,6 +72,21 @@ def test_an_export_arrives_and_once_more(running: Running, home: str, sftp_serve
     story = running.get(f"/exports/{export}/audit").text
     assert story.count('"delivery asked for"') == 2
     assert PASSWORD not in story + running.get(f"/exports/{export}/logs?limit=1000").text + running.said()
+
+
+def test_an_export_arrives_in_a_bucket(running: Running, second_s3: SecondS3, area: Any) -> None:
+    settings = {"kind": "s3", "bucket": BUCKET, "region": REGION, "endpoint": second_s3.url, "prefix": "{name}"}
+    keys = {"access_key_id": KEY, "secret_access_key": SECRET}
+    made = running.post("/destinations", {"name": "bucket", "settings": settings, "secret": keys}).json()
+    assert running.post(f"/destinations/{made['destination_id']}/verify").json()["state"] == "verified"
+    export = running.submit(area, 10, name="field", deliveries=[wanted(made["links"]["self"])])
+    ended = running.ended(export)
+    assert ended["status"] == "SUCCESS", ended
+    assert second_s3.keys() == [f"field/field{suffix}" for suffix in (".json", ".manifest.json", ".tif")]
+    assert second_s3.content("field/field.tif") == running.cog(export)
+    [sent] = [each for each in ended["deliveries"] if each["kind"] == "s3"]
+    assert sent["checksum"] == f"crc64nvme:{ended['result']['crc64nvme']}"
+    assert SECRET not in running.said()
 
 
 def test_a_full_disk_stops_an_export_before_it_renders(
