@@ -163,7 +163,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[CutlineError], str, str | None]] 
         {"aoi": area_of(405001, 5595001, 405003, 5595003)}, InvalidRequest, "no pixel centre", "/output/resolution"
     ),
     "beside the grid": ({"geobox": ELSEWHERE}, InvalidRequest, "does not touch the grid", "/output/geobox"),
-    "nodata too large": ({"nodata": 70000.0}, InvalidRequest, "nodata 70000 is no uint16", "/output/nodata"),
+    "nodata too large": ({"nodata": 70000.0}, InvalidRequest, "choose a whole number from 0 to 65,535", "/output/nodata"),
     "nodata below zero": ({"nodata": -1.0}, InvalidRequest, "nodata -1", "/output/nodata"),
     "half a nodata": ({"nodata": 0.5}, InvalidRequest, "nodata 0.5", "/output/nodata"),
     "NaN in integers": ({"nodata": math.nan}, InvalidRequest, "nodata nan", "/output/nodata"),
@@ -181,6 +181,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[CutlineError], str, str | None]] 
     "a CRS of Mars": ({"aoi": AREA, "crs": "IAU_2015:49910"}, UnsupportedCRS, "not a CRS of the earth", "/output/crs"),
     "no CRS": ({"aoi": AREA, "crs": "garbage"}, UnsupportedCRS, "garbage", "/output/crs"),
     "too fine": ({"aoi": AREA, "resolution": 1e-3}, TooLarge, "coarser", "/output/resolution"),
+    "endlessly fine": ({"aoi": AREA, "resolution": 1e-300}, TooLarge, r"^.{3,7}e\+\d+ x", "/output/resolution"),
+    "finer than numbers": ({"aoi": AREA, "resolution": 1e-310}, TooLarge, "no file can hold", "/output/resolution"),
+    "endlessly coarse": ({"resolution": 1e300}, InvalidRequest, "cover holds no pixel", "/output/resolution"),
+    "an area for which the scenes' CRS has no place": (
+        {"aoi": area_of(103, -1, 104, 0, crs="EPSG:4326")}, UnsupportedCRS, "are in it: choose a --crs", "/aoi"
+    ),
     "no datetime": ({"mosaic": "newest"}, InvalidRequest, "no datetime", "/mosaic"),
 }  # fmt: skip
 

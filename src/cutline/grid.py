@@ -45,22 +45,32 @@ def covering(
     left, bottom, right, top = bounds
     if not all(map(math.isfinite, bounds)):
         raise InvalidGeometry(f"the area has no finite extent in {crs}; choose a CRS that can hold it")
-    first_col, end_col = _span((left - anchor[0]) / resolution[0], (right - anchor[0]) / resolution[0])
-    first_row, end_row = _span((anchor[1] - top) / resolution[1], (anchor[1] - bottom) / resolution[1])
+    across = (left - anchor[0]) / resolution[0], (right - anchor[0]) / resolution[0]
+    down = (anchor[1] - top) / resolution[1], (anchor[1] - bottom) / resolution[1]
+    if not all(map(math.isfinite, across + down)):
+        raise TooLarge(
+            f"no file can hold a resolution of {resolution[0]:g}; choose a coarser one", pointer="/output/resolution"
+        )
+    (first_col, end_col), (first_row, end_row) = _span(*across), _span(*down)
     shape = (end_row - first_row, end_col - first_col)
     if max(shape) > MAX_EDGE_PIXELS:
         raise TooLarge(
-            f"{shape[1]} x {shape[0]} pixels at resolution {resolution[0]:g}: no file can hold more than "
-            f"{MAX_EDGE_PIXELS} a side; choose a coarser resolution",
+            f"{_count(shape[1])} x {_count(shape[0])} pixels at resolution {resolution[0]:g}: no file can hold more "
+            f"than {MAX_EDGE_PIXELS:,} a side; choose a coarser resolution",
             pointer="/output/resolution",
         )
     if shape[0] * shape[1] > MAX_PIXELS:
         raise TooLarge(
-            f"{shape[1]:,} x {shape[0]:,} pixels at resolution {resolution[0]:g} (in the units of {crs}); the limit is "
-            f"{MAX_PIXELS:.0e} pixels; choose a coarser resolution",
+            f"{_count(shape[1])} x {_count(shape[0])} pixels at resolution {resolution[0]:g} (in the units of {crs}); "
+            f"the limit is {MAX_PIXELS:.0e} pixels; choose a coarser resolution",
             pointer="/output/resolution",
         )
     return Geobox(crs=crs, resolution=resolution, anchor=anchor, col=first_col, row=first_row, shape=shape)
+
+
+def _count(pixels: int) -> str:
+    """In as many digits as somebody may read."""
+    return f"{pixels:,}" if pixels < MAX_PIXELS else f"{float(pixels):.1e}"
 
 
 def _span(low: float, high: float) -> tuple[int, int]:

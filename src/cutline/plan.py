@@ -24,7 +24,7 @@ from cutline.models.plan import CogSpec, ExportPlan, Reducer, TilePlan
 from cutline.models.request import ExportRequest, MosaicRule, OutputRequest, Resampling
 from cutline.models.scene import Band, Scene
 from cutline.placement import box_of, image_crs, is_across_180, reach
-from cutline.plan_grid import area_in, choose_geobox
+from cutline.plan_grid import choose_geobox, drawn
 from cutline.plan_keys import tile_keys
 from cutline.process import PixelProcess, compile_graph
 
@@ -73,7 +73,7 @@ def make_plan(
     warnings: list[str] = []
     compiled = _compiled(request, scenes)
     geobox, lonlat = choose_geobox(request, compiled.scenes, compiled.process.inputs, warnings)
-    area, across_180 = area_in(geobox.crs, lonlat, geobox.resolution), is_across_180(lonlat)
+    area, across_180 = drawn(request, geobox.crs, lonlat, geobox.resolution), is_across_180(lonlat)
     resampling = _resampling(request.output, compiled)
     cog = _cog_spec(request.output, compiled, _is_packed(request.output), resampling)
     _warn_of_losses(request.output, compiled, warnings)
@@ -86,12 +86,7 @@ def make_plan(
     cutline = Cutline(area, geobox)
     pixels = cutline.pixel_count()
     if not pixels:
-        unit = image_crs(geobox.crs).axis_info[0].unit_name
-        raise InvalidRequest(
-            f"the area holds no pixel centre at a resolution of {geobox.resolution[0]:g} ({unit}); choose a finer "
-            "--resolution",
-            pointer="/output/resolution",
-        )
+        raise _too_coarse("the area", geobox)
     edge = edge or tile_edge(cog, geobox)
     placed = [reach(scene.footprint, lonlat, geobox, across_180=across_180) for scene in compiled.scenes]
     _warn_of_gaps(lonlat, compiled.scenes, warnings)
@@ -118,7 +113,7 @@ def make_plan(
     )
     tiles = _tiles(placed, cutline, Tiling(geobox.shape, edge))
     if not tiles:
-        raise InvalidRequest("no scene touches the area", pointer="/aoi")
+        raise _nothing_there(request, geobox)
     if len(tiles) > MAX_TILES:
         raise TooLarge(
             f"{len(tiles):,} tiles of {edge} pixels; the limit is {MAX_TILES:,}; choose a coarser --resolution, fewer "
@@ -126,6 +121,24 @@ def make_plan(
             pointer="/output/resolution",
         )
     return plan.model_copy(update={"tiles": tile_keys(plan, tiles, cutline, owner)})
+
+
+def _nothing_there(request: ExportRequest, geobox: Geobox) -> InvalidRequest:
+    """Of a grid that no scene puts a pixel on."""
+    if request.aoi is not None:
+        return InvalidRequest("no scene touches the area; choose others, or another area", pointer="/aoi")
+    if request.output.geobox is not None:
+        return InvalidRequest("no scene touches the grid that was given", pointer="/output/geobox")
+    return _too_coarse("what the scenes cover", geobox)
+
+
+def _too_coarse(what: str, geobox: Geobox) -> InvalidRequest:
+    unit = image_crs(geobox.crs).axis_info[0].unit_name
+    return InvalidRequest(
+        f"{what} holds no pixel centre at a resolution of {geobox.resolution[0]:g} ({unit}); choose a finer "
+        "--resolution",
+        pointer="/output/resolution",
+    )
 
 
 def _compiled(request: ExportRequest, scenes: Sequence[Scene]) -> Compiled:
@@ -213,7 +226,7 @@ def _cog_spec(output: OutputRequest, compiled: Compiled, packed: bool, resamplin
     check_profile(output.profile, dtype, len(process.outputs), output.nodata, output.level)
     nodata = output.nodata if output.nodata is not None else (float("nan") if is_float else None)
     if nodata is not None and not _fits(nodata, dtype):
-        raise InvalidRequest(f"nodata {nodata:g} is no {dtype}", pointer="/output/nodata")
+        raise InvalidRequest(f"nodata {nodata:g} is no {dtype}; choose {_range_of(dtype)}", pointer="/output/nodata")
     scale, offset = _described_scale(output, compiled)
     return CogSpec(
         bands=process.outputs,
@@ -249,6 +262,13 @@ def _fits(value: float, dtype: str) -> bool:
         return not np.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
     limits = np.iinfo(dtype)
     return value.is_integer() and limits.min <= value <= limits.max
+
+
+def _range_of(dtype: str) -> str:
+    if np.dtype(dtype).kind == "f":
+        return f"NaN, or a number up to {float(np.finfo(dtype).max):.1e}"
+    limits = np.iinfo(dtype)
+    return f"a whole number from {limits.min:,} to {limits.max:,}"
 
 
 def tile_edge(cog: CogSpec, geobox: Geobox) -> int:

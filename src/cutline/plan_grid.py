@@ -46,8 +46,8 @@ def choose_geobox(
     if crs not in {asset.crs for asset in assets}:
         lonlat = _within_domain(lonlat, crs, warnings, cut=request.aoi is None)
     # Too many pixels are refused before edges are drawn finely enough for them.
-    covering(area_in(crs, lonlat, (math.inf, math.inf)).bounds, crs, (resolution, resolution))
-    area = area_in(crs, lonlat, (resolution, resolution))
+    covering(drawn(request, crs, lonlat, (math.inf, math.inf)).bounds, crs, (resolution, resolution))
+    area = drawn(request, crs, lonlat, (resolution, resolution))
     bounds = area.bounds
     if request.aoi is None and all(asset.crs == crs for asset in assets):
         bounds = _extent(assets)  # exactly; a footprint that went by lon/lat is a little off
@@ -57,6 +57,20 @@ def choose_geobox(
 def area_in(crs: str, lonlat: BaseGeometry, resolution: tuple[float, float]) -> BaseGeometry:
     """An area in lon/lat as the cutline in ``crs``."""
     return on_crs(lonlat, crs, _CUTLINE_TOLERANCE * min(resolution), across_180=is_across_180(lonlat))
+
+
+def drawn(request: ExportRequest, crs: str, lonlat: BaseGeometry, resolution: tuple[float, float]) -> BaseGeometry:
+    """``area_in``. Where the CRS has no place for the area, UnsupportedCRS says who has chosen it."""
+    try:
+        return area_in(crs, lonlat, resolution)
+    except UnsupportedCRS as error:
+        output, message = request.output, error.message.removesuffix("; choose another")
+        if output.geobox is not None:
+            raise UnsupportedCRS(f"{message}; choose another grid", pointer="/output/geobox") from error
+        if output.crs is not None:
+            raise UnsupportedCRS(f"{message}; choose another --crs", pointer="/output/crs") from error
+        where = "/aoi" if request.aoi is not None else "/output/crs"
+        raise UnsupportedCRS(f"{message}; the scenes are in it: choose a --crs for the area", pointer=where) from error
 
 
 def _area(request: ExportRequest, scenes: Sequence[Scene]) -> BaseGeometry:

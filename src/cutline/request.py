@@ -21,6 +21,7 @@ from cutline.models.request import (
     SceneRequest,
     Source,
 )
+from cutline.placement import image_crs
 from cutline.process import Lowered, bands_graph, color_graph, expression_graph, lower, named_graph, place_of
 
 
@@ -53,19 +54,24 @@ class Wanted:
 
 
 _SCENES = "/source/scenes"
+LEAST_SCALE, MOST_SCALE = 1e-30, 1e30
+"""Beyond, what is stored divided by it is infinite, or nothing, in a float of 32 bits"""
 _POINTERS = {"aoi": "/aoi", "mosaic": "/mosaic", "temporal": "/source/temporal"}
 """Of fields that are not the output's"""
 _OUTPUT_FIELDS = ("crs", "resolution", "resampling", "profile", "level", "dtype", "scale", "offset", "nodata")
 
 
 def build_request(wanted: Wanted) -> ExportRequest:
-    """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do, and
-    InvalidGeometry (or TooLarge) for an area in the graph that is none; ``wanted.aoi`` has been checked already."""
+    """The request. Raises InvalidProcess where words and graph disagree, InvalidRequest where words do, UnsupportedCRS,
+    and InvalidGeometry (or TooLarge) for an area in the graph that is none; ``wanted.aoi`` has been checked already."""
     graph = _graph(wanted)
     lowered = lower(graph)
     if lowered.aoi is not None:
         lowered = lowered.model_copy(update={"aoi": _checked_area(lowered.aoi, place_of(graph, "aoi"))})
     output = {name: value for name in _OUTPUT_FIELDS if (value := _agreed(name, wanted, lowered)) is not None}
+    _check_scale(output.get("scale"))
+    if "crs" in output:
+        image_crs(output["crs"])
     if wanted.like is not None:
         if "crs" in output or "resolution" in output:
             raise InvalidRequest("--like already says the CRS and the resolution; leave those out", pointer="/output")
@@ -83,6 +89,14 @@ def build_request(wanted: Wanted) -> ExportRequest:
         output=OutputRequest(**output),
         mosaic=_agreed("mosaic", wanted, lowered) or "first",
     )
+
+
+def _check_scale(scale: float | None) -> None:
+    if scale is not None and not LEAST_SCALE <= scale <= MOST_SCALE:
+        raise InvalidRequest(
+            f"scale {scale:g} packs no values that an image has; it lies between {LEAST_SCALE:g} and {MOST_SCALE:g}",
+            pointer="/output/scale",
+        )
 
 
 def _graph(wanted: Wanted) -> ProcessGraph:

@@ -116,6 +116,11 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     # and those that the engine finds
     "index": ({"process": "nonsense"}, "/process", "nonsense"),
     "graph": ({"process": {"a": {"process_id": "nope", "result": True}}}, "/process/a", "nope"),
+    "index, unlike any": ({"process": "nope"}, "/process", "there are NDVI, EVI"),
+    "process, unlike any": ({"process": {"a": {"process_id": "zzz", "result": True}}}, "/process/a", "there are load"),
+    "crs that goes on behind a NUL": ({"output": {"crs": "EPSG:4326\u0000; rm"}}, "/output/crs", "unprintable"),
+    "scale beyond floats": ({"output": {"dtype": "uint8", "scale": 1e-310}}, "/output/scale", "between 1e-30 and"),
+    "port": ({"source": {"scenes": ["https://h:99999/x.tif"]}}, "/source/scenes/0", "a port is 1 to 65535"),
     "expression": ({"expression": "red +"}, "/expression", "Column"),
     "area": ({"aoi": {"type": "Point", "coordinates": [1, 2]}}, "/aoi", "polygons"),
     "area's numbers": ({"aoi": {"type": "Polygon", "coordinates": [[["a", 1]]]}}, "/aoi", "position"),

@@ -145,6 +145,12 @@ def test_presets_that_are_none(api: Call, aws: ServiceSettings, name: str, body:
     assert api("GET", "/presets").json["presets"] == []
 
 
+@pytest.mark.parametrize("area", [{"aoi": SQUARE}, {"aoi_href": "s3://inbox/anna/aois/a.geojson"}])
+def test_a_preset_has_no_area(api: Call, area: dict[str, Any]) -> None:
+    refused = api("PUT", "/presets/weekly", body={**PRESET, **area})
+    assert (refused.status, refused.json["pointer"]) == (422, f"/{next(iter(area))}")
+
+
 def test_an_upload_is_exported_by_its_preset(api: Call, aws: ServiceSettings) -> None:
     assert api("POST", "/uploads", body={"filename": "a.zip", "preset": "weekly"}).status == 404
     api("PUT", "/presets/weekly", body=PRESET)

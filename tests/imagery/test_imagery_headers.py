@@ -93,8 +93,9 @@ def test_colour_interpretations_that_gdal_3_10_knows(tmp_path: Path) -> None:
 def test_names_given_by_the_user(tmp_path: Path) -> None:
     path = make_raster(tmp_path / "a.tif", pixels=stack(2), descriptions=("x", "y"))
     assert bands_of(only(path, band_names=("nir", "red"))) == ["nir", "red"]
-    with pytest.raises(InvalidScene, match="2 bands, but 3 names"):
+    with pytest.raises(InvalidScene, match="2 bands, but 3 names") as refused:
         only(path, band_names=("nir", "red", "blue"))
+    assert refused.value.pointer == "/source/band_names"
     with pytest.raises(InvalidScene, match="'nir' was given twice"):
         only(path, band_names=("nir", "nir"))
 

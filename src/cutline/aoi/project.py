@@ -61,8 +61,14 @@ def all_to_crs(
     return shapely.from_ragged_array(kind, projected, (lines, *offsets[1:]))
 
 
+WHITE = " \n\r\t"
+"""WKT may be laid out in lines. PROJ stops at a NUL, and would take what follows for nothing"""
+
+
 def parse_crs(crs: str | pyproj.CRS) -> pyproj.CRS:
     """A two-dimensional CRS; UnsupportedCRS if there is none of that name."""
+    if isinstance(crs, str) and any(not (letter.isprintable() or letter in WHITE) for letter in crs):
+        raise UnsupportedCRS("a coordinate reference system has no unprintable characters; EPSG:32633 would be one")
     try:
         return pyproj.CRS.from_user_input(crs).to_2d()
     except CRSError as error:

@@ -69,7 +69,7 @@ def _check_url(href: str) -> str:
     except ValueError:  # a port or an IPv6 address that is none
         named = False
     if not named:
-        raise InvalidScene(f"{shown(href)} names no file")
+        raise InvalidScene(f"{shown(href)} names no file; write it as https://host/path (a port is 1 to 65535)")
     if place.username is not None:
         raise InvalidScene(f"{place.scheme}://{place.hostname}: credentials do not belong into an address")
     return href

@@ -53,6 +53,10 @@ COLORS = {
 }
 
 
+BAND_NAMES = "/source/band_names"
+"""Where a request has the names that are given"""
+
+
 def name_bands(bands: Sequence[BandTraits], given: Sequence[str] = ()) -> tuple[str, ...]:
     """A name for each band: those ``given``, else from descriptions, colours and positions; all different.
 
@@ -84,8 +88,11 @@ def _described(band: BandTraits) -> str | None:
 
 def _checked(bands: Sequence[BandTraits], given: Sequence[str]) -> tuple[str, ...]:
     if len(given) != len(bands):
-        raise InvalidScene(f"it has {len(bands)} bands, but {len(given)} names were given ({', '.join(given)})")
+        raise InvalidScene(
+            f"it has {len(bands)} bands, but {len(given)} names were given ({', '.join(given)}); name each of them",
+            pointer=BAND_NAMES,
+        )
     twice = [name for name, count in Counter(given).items() if count > 1]
     if twice:
-        raise InvalidScene(f"the band name {twice[0]!r} was given twice")
+        raise InvalidScene(f"the band name {twice[0]!r} was given twice", pointer=BAND_NAMES)
     return tuple(given)

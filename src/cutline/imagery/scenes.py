@@ -17,7 +17,7 @@ from cutline.imagery.formats import FORMATS, SNIFFED_BYTES, has_suffix
 from cutline.imagery.header import BandTraits, Header, read_header, with_nodata
 from cutline.imagery.hrefs import check_id, path_of, resolve, shown, stem
 from cutline.imagery.masks import find_mask
-from cutline.imagery.names import name_bands
+from cutline.imagery.names import BAND_NAMES, name_bands
 from cutline.imagery.stac import MAX_ITEM_BYTES, Chosen, Item, ItemBand, choose_bands, parse_item
 from cutline.models.request import SceneRequest, Source
 from cutline.models.scene import Band, Scene
@@ -140,9 +140,6 @@ def _from_item(item: Item, href: str | None, source: Source, permit: Permit) -> 
     return scene.model_copy(update={**known, "datetime": item.datetime or scene.datetime})
 
 
-BAND_NAMES = "/source/band_names"
-
-
 def _read(key: str, href: str) -> Header:
     """The header; errors say which asset of the scene they are about."""
     try:
@@ -182,7 +179,10 @@ def _renamed(bands: list[Band], names: tuple[str, ...]) -> list[Band]:
     if len({band.asset for band in bands}) > 1:
         raise InvalidRequest("the item's bands are in several files and have their names there", pointer=BAND_NAMES)
     if len(bands) != len(names) or len(set(names)) != len(names):
-        raise InvalidScene(f"it has {len(bands)} bands, but {len(names)} names were given ({', '.join(names)})")
+        raise InvalidScene(
+            f"it has {len(bands)} bands, but {len(names)} names were given ({', '.join(names)}); name each of them",
+            pointer=BAND_NAMES,
+        )
     return [band.model_copy(update={"name": name}) for band, name in zip(bands, names, strict=True)]
 
 

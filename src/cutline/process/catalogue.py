@@ -126,6 +126,10 @@ def _letters(parameter: str) -> tuple[str, ...]:
     return kernel.groups() if kernel else (parameter,)
 
 
+FEW = ("NDVI", "EVI", "NDWI")
+"""For who knows none"""
+
+
 def find_index(name: str) -> Index:
     """By short name; case matters only between two that differ in nothing else (BAI, BaI)."""
     known = indices()
@@ -138,7 +142,7 @@ def find_index(name: str) -> Index:
         raise InvalidProcess(
             f"The name {name!r} may be {' or '.join(matches)}: write it as one of them.", pointer="/process"
         )
-    raise InvalidProcess(f"There is no index {name!r}{suggestion(name, known)}", pointer="/process")
+    raise InvalidProcess(f"There is no index {name!r}{suggestion(name, known, FEW)}", pointer="/process")
 
 
 @cache
@@ -154,7 +158,7 @@ def describe_process(name: str) -> ProcessInfo:
         return _process_info(name)
     known = [*indices(), *PROCESSES]
     if name.lower() not in {candidate.lower() for candidate in known}:
-        raise InvalidProcess(f"There is no process or index {name!r}{suggestion(name, known)}", pointer="/process")
+        raise InvalidProcess(f"There is no process or index {name!r}{suggestion(name, known, FEW)}", pointer="/process")
     return (
         _process_info(name.lower())
         if name.lower() in PROCESSES and name not in indices()

@@ -23,6 +23,9 @@ REFUSED: dict[str, str] = {
 }
 """Processes of openEO that people will miss, with the reason"""
 
+FEW = ("load_collection", "filter_bands", "reduce_dimension")
+"""For who knows none"""
+
 PROCESSES: dict[str, Process] = {**LOADERS, **PLACING, **CUBES, **ARRAYS, **OPERATIONS, **REDUCERS}
 
 
@@ -32,5 +35,5 @@ def find_process(name: str, pointer: str) -> Process:
     if process is None:
         if name in REFUSED:
             raise InvalidProcess(f"The process {name!r} is not supported: {REFUSED[name]}.", pointer=pointer)
-        raise InvalidProcess(f"There is no process {name!r}{suggestion(name, PROCESSES)}", pointer=pointer)
+        raise InvalidProcess(f"There is no process {name!r}{suggestion(name, PROCESSES, FEW)}", pointer=pointer)
     return process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -91,12 +91,14 @@ def common_dtype(dtypes: list[str]) -> str:
     return np.result_type(*dtypes).name if dtypes else "float32"
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: what was meant, perhaps."""
+def suggestion(name: str, known: Iterable[str], few: Sequence[str] = ()) -> str:
+    """The end of a sentence about an unknown name: what was meant, perhaps, or what there is; of much, a ``few``."""
     lowered = {candidate.lower(): candidate for candidate in known}
     wanted = name.lower()[:100]
     near = get_close_matches(wanted, lowered, n=10)
     # The same letters in another order are the likeliest slip: nvdi is ndvi.
     near.sort(key=lambda match: sorted(match) != sorted(wanted))
     near = [lowered[match] for match in near[:3]]
-    return f"; did you mean {' or '.join(near)}?" if near else "."
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; there are {', '.join(few)} and others." if few else f"; there are {', '.join(lowered.values())}."

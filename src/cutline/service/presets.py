@@ -31,7 +31,9 @@ def keep_preset(caller: Caller, name: str, body: ExportBody) -> PresetRecord:
     Raises the family of InvalidRequest with a pointer into ``body``.
     """
     if body.aoi is not None or body.aoi_href is not None:
-        raise InvalidRequest("a preset has no area: the files bring theirs", pointer="/aoi")
+        raise InvalidRequest(
+            "a preset has no area: the files bring theirs", pointer="/aoi" if body.aoi is not None else "/aoi_href"
+        )
     _check(body)
     text = body.model_dump_json(exclude_unset=True)
     if len(text.encode()) > MAX_BODY:

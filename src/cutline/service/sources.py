@@ -112,15 +112,19 @@ def permit(hosts: Sequence[str]) -> Callable[[str], None]:
             raise InvalidScene(f"{shown(href)} is no address; scenes are read from https://, http:// and s3://")
         if not allowed(href, hosts):
             place = urlsplit(href)
-            raise InvalidScene(f"imagery is not read from {place.scheme}://{place.netloc} here; {_places(hosts)}")
+            raise InvalidScene(
+                f"imagery is not read from {place.scheme}://{place.netloc} here; {_places(hosts, place.scheme)}"
+            )
 
     return check
 
 
-def _places(hosts: Sequence[str]) -> str:
-    if not hosts:
-        return "no place is allowed by those who run this"
-    return f"allowed are {', '.join(hosts[:20])}{', …' if len(hosts) > 20 else ''}"
+def _places(hosts: Sequence[str], scheme: str) -> str:
+    """Of those that are allowed, the ones of this kind."""
+    alike = [host for host in hosts if host.startswith("s3://") == (scheme == "s3")]
+    if not alike:
+        return f"no {'bucket' if scheme == 's3' else 'host'} is allowed by those who run this"
+    return f"allowed are {', '.join(alike[:20])}{', …' if len(alike) > 20 else ''}"
 
 
 def check_sources(source: Source, hosts: Sequence[str]) -> None:
