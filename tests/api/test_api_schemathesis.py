@@ -14,6 +14,7 @@ from schemathesis.engine import events, from_schema
 from werkzeug.serving import make_server
 
 from tests.support.api import TOKEN, Call, wsgi
+from tests.support.destinations import Place
 
 CONFIG = {
     "headers": {"Authorization": f"Bearer {TOKEN}"},
@@ -26,8 +27,8 @@ CONFIG = {
 
 
 @pytest.fixture
-def url(api: Call, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The API on a port of this machine."""
+def url(api: Call, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API on a port of this machine; all destinations are one place in memory."""
     server = make_server("127.0.0.1", 0, wsgi)
     address = f"http://127.0.0.1:{server.port}"
     monkeypatch.setenv("CUTLINE_URL", address)
