@@ -12,7 +12,7 @@ import pytest
 from moto.ses.models import ses_backends
 
 from cutline.models.notification import Preferences
-from cutline.models.record import ExportRecord, Failure, now
+from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
 from cutline.notify.advice import advice_for
 from cutline.notify.letter import Enclosed, size, written
 from cutline.notify.message import composed
@@ -165,12 +165,28 @@ def test_an_error_is_told_with_its_reason_and_what_to_do(aws: ServiceSettings, a
 
 
 def test_a_file_that_was_made_can_be_had_though_a_delivery_failed(aws: ServiceSettings, anna: str) -> None:
+    records = Records(aws.table)
     record = make_cog(aws, make_export(owner=anna, status="DELIVERING", notify=True))
-    Records(aws.table).move(record, "ERROR", error=Failure(code="quota-exceeded", message="the account is full"))
+    full = Failure(code="quota-exceeded", message="the account is full")
+    later = {"execution": "e1-1-later", "error": Failure(code="x", message="asked for later")}
+    for number, more in enumerate(({"state": "failed", "error": full}, {"state": "failed", **later})):
+        records.put_delivery("e1", DeliveryRecord(delivery_id=f"d{number}", kind="dropbox", attempt=1, **more))
+    records.move(record, "ERROR", error=Failure(code="delivery-rejected", message="not every delivery arrived"))
     handler(TASK, None)
     [mail] = sent()
-    assert "Make room at the destination" in mail.body("plain")
-    assert "https://api.example.org/l/e1" in mail.body("plain")
+    for kind in ("plain", "html"):
+        assert "the account is full. Make room at the destination" in mail.body(kind)
+        assert "asked for later" not in mail.body(kind)
+        assert "https://api.example.org/l/e1" in mail.body(kind)
+
+
+def test_a_success_says_where_the_file_was_brought(aws: ServiceSettings, anna: str) -> None:
+    make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True))
+    there = DeliveryRecord(delivery_id="d1", kind="s3", state="done", attempt=1, uri="s3://annas/north field.tif")
+    Records(aws.table).put_delivery("e1", there)
+    handler(TASK, None)
+    [mail] = sent()
+    assert "Delivered to: s3://annas/north field.tif" in mail.body("plain")
 
 
 def test_who_wants_what(aws: ServiceSettings, anna: str) -> None:

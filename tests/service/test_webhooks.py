@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from cutline.errors import InternalError
 from cutline.models.api_webhooks import NewWebhook, WebhookChange
 from cutline.models.notification import WebhookDelivery, WebhookNotice
-from cutline.models.record import ExportRecord, Failure, now
+from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
 from cutline.service.callers import Caller
 from cutline.service.webhook_sending import WAITS, announce, send
 from cutline.service.webhooks import change_webhook, create_webhook, delete_webhook, replay
@@ -72,7 +73,8 @@ def test_what_comes_is_a_signed_cloudevent(aws: ServiceSettings) -> None:
     with receiving() as receiver:
         _, secret = create_webhook(ANNA, NewWebhook(url=f"{receiver.url}?token=1"))
         record = make_cog(aws, make_export(owner="anna", status="SUCCESS", pixels=12))
-        announce(record)
+        there = DeliveryRecord(delivery_id="d1", kind="s3", state="done", attempt=1, uri="s3://annas/a.tif")
+        announce(record, [there])
         assert hand_over(handler, *(notice.model_dump() for notice in notices())) == []
     [received] = receiver.received
     assert received.path == "/in?token=1"
@@ -88,6 +90,9 @@ def test_what_comes_is_a_signed_cloudevent(aws: ServiceSettings) -> None:
     }  # fmt: skip
     assert event["data"]["status"] == "SUCCESS"
     assert event["data"]["pixels"] == 12
+    assert event["data"]["deliveries"] == [
+        {"delivery_id": "d1", "kind": "s3", "state": "done", "uri": "s3://annas/a.tif"}
+    ]
     assert event["data"]["links"] == {
         "self": "https://api.example.org/exports/e1",
         "download": "https://api.example.org/exports/e1/download",
@@ -287,7 +292,7 @@ def test_a_webhook_and_a_mail_do_not_wait_for_each_other(aws: ServiceSettings, m
     monkeypatch.setattr("cutline.store.mail.address_of", lambda *_: "anna@example.org")
     monkeypatch.setattr("cutline.store.mail.send", lambda *_: told.append("mail"))
     monkeypatch.setenv("CUTLINE_NOTIFY_QUEUE", "https://sqs.us-east-1.amazonaws.com/123456789012/gone")
-    with pytest.raises(Exception, match="AWS refused SendMessage"):
+    with pytest.raises(InternalError):
         handler({"export_id": record.export_id, "attempt": 1}, None)
     assert told == ["mail"]
     assert Records(aws.table).get("e1").status == "SUCCESS"

@@ -89,6 +89,18 @@ class WebhookDelivery(Model):
     """When it is tried next"""
 
 
+class Brought(Model):
+    """What became of one of an export's deliveries."""
+
+    delivery_id: str
+    kind: str
+    destination_id: str | None = None
+    state: DeliveryState
+    uri: str | None = None
+    checksum: str | None = None
+    error: Failure | None = None
+
+
 class ExportEnded(Model):
     """The data of an event: the export at its end."""
 
@@ -103,6 +115,7 @@ class ExportEnded(Model):
     crc64nvme: str | None = None
     warnings: tuple[str, ...] = ()
     error: Failure | None = None
+    deliveries: tuple[Brought, ...] = ()
     links: dict[str, str] = Field(description="self and, where there is a file, download")
 
 

@@ -7,13 +7,14 @@ header, or look like words of ours.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from cutline.models.record import ExportRecord
+from cutline.models.record import LINK, DeliveryRecord, ExportRecord
 from cutline.notify.advice import ADVICE, advice_for
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -43,15 +44,16 @@ class Enclosed:
     attached: bool = False
 
 
-def written(record: ExportRecord, enclosed: Enclosed) -> Letter:
-    """The letter about the end of ``record``'s attempt, which came to SUCCESS or ERROR."""
+def written(record: ExportRecord, enclosed: Enclosed, deliveries: Sequence[DeliveryRecord] = ()) -> Letter:
+    """The letter about the end of ``record``'s attempt, which came to SUCCESS or ERROR, and its ``deliveries``."""
     came = record.status == "SUCCESS"
     name = one_line(record.name)
     subject = f"Your export {name} {'is ready' if came else 'failed'}"
     told: dict[str, Any] = {
         "subject": subject,
         "name": name,
-        "facts": _facts(record),
+        "facts": _facts(record) + _arrivals(deliveries),
+        "missed": _missed(deliveries),
         "warnings": [one_line(each) for each in record.warnings[:MOST_WARNINGS]],
         "more_warnings": max(0, len(record.warnings) - MOST_WARNINGS),
         "why": one_line(record.error.message) if record.error else None,
@@ -78,6 +80,24 @@ def _facts(record: ExportRecord) -> list[tuple[str, str]]:
     if record.result:
         facts.append(("CRC-64/NVME", record.result.crc64nvme))
     return facts
+
+
+def _arrivals(deliveries: Sequence[DeliveryRecord]) -> list[tuple[str, str]]:
+    """Where the file was brought to, besides the link that every export has."""
+    return [
+        ("Delivered to", one_line(each.uri))
+        for each in deliveries
+        if each.kind != LINK and each.state == "done" and each.uri
+    ]
+
+
+def _missed(deliveries: Sequence[DeliveryRecord]) -> list[tuple[str, str, str]]:
+    """Kind, reason and advice of those that did not arrive."""
+    return [
+        (each.kind, one_line(each.error.message), advice_for(each.error.code))
+        for each in deliveries
+        if each.state == "failed" and each.error
+    ]
 
 
 def size(nbytes: int) -> str:

@@ -4,6 +4,7 @@ does not depend on either."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from cutline.errors import DeliveryRejected, NotFound, TooLarge
 from cutline.models.notification import MailWish, Notice, Preferences, WebhookNotice
-from cutline.models.record import ExportRecord
+from cutline.models.record import DeliveryRecord, ExportRecord
 from cutline.models.task import ExportTask
 from cutline.notify.letter import Enclosed, written
 from cutline.notify.message import composed
@@ -20,7 +21,7 @@ from cutline.service import webhook_sending
 from cutline.service.addresses import download_url, export_url
 from cutline.service.boundary import logger
 from cutline.service.sharing import share
-from cutline.settings import ServiceSettings, service
+from cutline.settings import service
 from cutline.store import mail
 from cutline.store.bucket import Bucket
 from cutline.store.records import Records
@@ -39,10 +40,12 @@ def notify(task: ExportTask) -> None:
     record = records.get(task.export_id)
     if record.attempt != task.attempt or not record.ended:
         return
+    # Those that were asked for afterwards have executions of their own, and no part in this end.
+    deliveries = [each for each in records.deliveries(task.export_id) if each.execution is None]
     try:
-        webhook_sending.announce(record)
+        webhook_sending.announce(record, deliveries)
     finally:
-        _write_to_owner(records, record)
+        _write_to_owner(records, record, deliveries)
 
 
 def take(message: dict[str, Any], tries: int) -> None:
@@ -58,7 +61,7 @@ def take(message: dict[str, Any], tries: int) -> None:
         logger.warning(f"nobody was told: {error.message}", extra=notice.model_dump())
 
 
-def _write_to_owner(records: Records, record: ExportRecord) -> None:
+def _write_to_owner(records: Records, record: ExportRecord, deliveries: Sequence[DeliveryRecord]) -> None:
     settings = service()
     if record.status not in TOLD or not settings.sender:  # or a deployment without mail
         return
@@ -69,7 +72,7 @@ def _write_to_owner(records: Records, record: ExportRecord) -> None:
     if address is None or not records.mark_notified(record):
         return
     try:
-        mail.send(settings.sender, address, _message(record, preferences, settings, address))
+        mail.send(settings.sender, address, _message(record, deliveries, preferences, address))
     except Exception:
         records.unmark_notified(record)
         raise
@@ -80,7 +83,9 @@ def _wants(wish: MailWish, record: ExportRecord) -> bool:
     return wants[wish]
 
 
-def _message(record: ExportRecord, preferences: Preferences, settings: ServiceSettings, address: str) -> bytes:
+def _message(
+    record: ExportRecord, deliveries: Sequence[DeliveryRecord], preferences: Preferences, address: str
+) -> bytes:
     result = record.result
     picture = _content(result.quicklook_href) if result and result.quicklook_href else None
     small = result is not None and result.nbytes < SMALL and record.status == "SUCCESS"
@@ -94,8 +99,8 @@ def _message(record: ExportRecord, preferences: Preferences, settings: ServiceSe
         attached=file is not None,
     )
     return composed(
-        written(record, enclosed),
-        sender=settings.sender,
+        written(record, enclosed, deliveries),
+        sender=service().sender,
         to=address,
         picture=picture,
         file=None if file is None else (f"{record.name}.tif", file),

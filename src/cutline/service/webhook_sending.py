@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 
 from cutline.errors import Conflict, CutlineError, NotFound
 from cutline.models.notification import (
     EVENT_OF,
+    Brought,
     CloudEvent,
     ExportEnded,
     Try,
@@ -19,7 +21,7 @@ from cutline.models.notification import (
     WebhookNotice,
     WebhookRecord,
 )
-from cutline.models.record import ExportRecord, Failure, now
+from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
 from cutline.service.addresses import download_url, export_url
 from cutline.settings import service
 from cutline.store.inbox import Queue
@@ -38,12 +40,12 @@ CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _OFF = "the webhook is switched off; nothing was sent"
 
 
-def announce(record: ExportRecord) -> None:
+def announce(record: ExportRecord, deliveries: Sequence[DeliveryRecord] = ()) -> None:
     """Begin to tell all webhooks of its owner that want it of the end of an attempt. Again does nothing."""
     webhooks = Webhooks(service().table)
     for webhook in webhooks.of_owner(record.owner):
         if webhook.enabled and EVENT_OF[record.status] in webhook.events and webhook.created_at <= record.updated_at:
-            delivery = webhooks.begin(_delivery(webhook, record))
+            delivery = webhooks.begin(_delivery(webhook, event_of(record, deliveries)))
             if delivery.state == "pending" and not delivery.tries:
                 due(webhook.owner, delivery)
 
@@ -81,26 +83,27 @@ def send(notice: WebhookNotice) -> WebhookDelivery | None:
     return after
 
 
-def _delivery(webhook: WebhookRecord, record: ExportRecord) -> WebhookDelivery:
-    event = event_of(record)
+def _delivery(webhook: WebhookRecord, event: CloudEvent) -> WebhookDelivery:
     return WebhookDelivery(
         webhook_id=webhook.webhook_id,
         number=1,
         event_id=event.id,
         type=event.type,
-        export_id=record.export_id,
+        export_id=event.data.export_id,
         content=event.model_dump_json(exclude_none=True),
         state="pending",
         created_at=now(),
     )
 
 
-def event_of(record: ExportRecord) -> CloudEvent:
+def event_of(record: ExportRecord, deliveries: Sequence[DeliveryRecord]) -> CloudEvent:
     """The end of an attempt. The same attempt is the same event."""
+    brought = (Brought(**each.model_dump(include=set(Brought.model_fields))) for each in deliveries)
     links = {"self": export_url(record.export_id)} | ({"download": download_url(record)} if record.result else {})
     data = ExportEnded(
         **record.model_dump(include=set(ExportEnded.model_fields)),
         ended_at=record.updated_at,
+        deliveries=tuple(brought),
         links=links,
         nbytes=record.result and record.result.nbytes,
         crc64nvme=record.result and record.result.crc64nvme,
