@@ -16,6 +16,7 @@ from local.functions import ROOT
 from local.service import Options, Service
 from local.welcome import welcome
 
+MAX_PORT = 65535
 LOOK_SECONDS = 0.2
 """Python runs a signal's handler in this thread, when it next does anything; a wait without end was seen not to"""
 
@@ -24,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Serve until interrupted."""
     began = time.perf_counter()
     words = argparse.ArgumentParser(prog="make serve", description="Cutline on this machine.")
-    words.add_argument("--port", type=int, default=8000, help="0 for any that is free [8000]")
+    words.add_argument("--port", type=_port, default=8000, help="0 for any that is free [8000]")
     words.add_argument("--data", type=Path, help="a folder that keeps exports from one start to the next")
-    words.add_argument("--scenes", type=Path, help="a folder of rasters to export from, besides the demo's")
+    words.add_argument("--scenes", type=_folder, help="a folder of rasters to export from, besides the demo's")
     words.add_argument("--faults", type=_share, default=0, metavar="RATE", help="so many of AWS's answers are errors")
     words.add_argument("--seed", type=int, default=0, help="of which ones are [0]")
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
@@ -38,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         service = Service(Options(**vars(given)))
     except BlockingIOError:
         words.error(f"{given.data} is in use by another service")
-    except (OSError, SystemExit):  # werkzeug's own way of saying it
+    except (OSError, SystemExit) as error:  # the latter is werkzeug's own way of saying it
+        if isinstance(error, OSError) and error.filename is not None:
+            words.error(f"{error.filename} cannot be used: {error.strerror}")
         words.error(f"port {given.port} is in use; choose another by --port, or --port 0 for any that is free")
     try:
         print(welcome(service, time.perf_counter() - began), flush=True)
@@ -49,6 +52,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     # Not by sys.exit, which would wait for threads of moto's interpreter, which wait for their next retry.
     sys.stdout.flush()
     os._exit(0)
+
+
+def _port(text: str) -> int:
+    """0 to 65535."""
+    if not (text.isdecimal() and int(text) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(f"{text} is no port; give a number from 0 (any) to {MAX_PORT}")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    """One that is there, and can be listed."""
+    if not (Path(text).is_dir() and os.access(text, os.R_OK | os.X_OK)):
+        raise argparse.ArgumentTypeError(f"{text} is no folder that can be read")
+    return Path(text)
 
 
 def _share(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -94,7 +94,7 @@ class Functions:
         self._stopping = threading.Event()
         threading.Thread(target=self._watch_memory, daemon=True).start()
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Function]:
         return iter(self._functions.values())
 
     def __getitem__(self, name_or_arn: str) -> Function:

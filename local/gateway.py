@@ -40,7 +40,7 @@ class Gateway:
             try:
                 authorizer = {"claims": _as_text(self._tokens.claims(_bearer(request)))}
             except jwt.InvalidTokenError as error:
-                return problem(401, "unauthorized", f"the access token is not valid: {error}")
+                return problem(401, "unauthenticated", f"the access token is not valid: {error}")
         try:
             answer = self._submit.invoke(json.dumps(event_of(request, authorizer)).encode())
         except Stopping:
