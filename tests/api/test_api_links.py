@@ -94,6 +94,13 @@ def test_a_month_has_so_many_bytes(api: Call, export: ExportRecord, monkeypatch:
     assert api("GET", f"{PATH}/download", headers=piece).status == 429
 
 
+@pytest.mark.parametrize("ranged", ["bytes=0-1,5-6", "bytes=9-1", "x" * 3000, "=,;"])
+def test_ranges_that_are_none_ask_for_the_whole(api: Call, export: ExportRecord, ranged: str) -> None:
+    path, _ = share(api)
+    assert anybody(api, path, headers={"Range": ranged}).status == 307
+    assert api("GET", "/usage").json["this_month"]["bytes_reserved"] == len(COG)
+
+
 def test_a_file_larger_than_a_month_is_told_so(
     api: Call, export: ExportRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

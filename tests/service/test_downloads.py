@@ -54,6 +54,8 @@ def test_there_is_none_before_there_is_a_file(aws: ServiceSettings) -> None:
         ("bytes=99999-", 0),
         ("bytes=0-1,5-6", len(COG)),
         ("bytes=-", len(COG)),
+        ("bytes=9-1", len(COG)),
+        ("bytes=0-" + "9" * 5000, len(COG)),
         ("lines=1-2", len(COG)),
     ],
 )

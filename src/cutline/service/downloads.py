@@ -32,7 +32,7 @@ _TYPE: dict[File, str] = {
     "cog": "image/tiff; application=geotiff; profile=cloud-optimized",
     "item": "application/geo+json",
 }
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,11 @@ def content_disposition(filename: str) -> str:
 
 
 def _wanted(ranged: str | None, nbytes: int) -> int:
-    """How many of a file's bytes a request asks for: all, unless it names one range."""
+    """How many of a file's bytes a request asks for: all, unless it names one range that makes sense."""
     found = _RANGE.fullmatch((ranged or "").replace(" ", ""))
     if found is None or found[0] == "bytes=-":
         return nbytes
-    first, last = found[1], found[2]
-    if not first:
-        return min(int(last), nbytes)
-    end = min(int(last) + 1, nbytes) if last else nbytes
-    return max(end - int(first), 0)
+    if not found[1]:
+        return min(int(found[2]), nbytes)
+    first, last = int(found[1]), int(found[2] or 10**18)
+    return nbytes if last < first else max(min(last + 1, nbytes) - first, 0)

@@ -32,9 +32,7 @@ Asset = Annotated[File, Query(description="The COG, or the STAC item about it")]
 Token = Annotated[str, Path(description="The end of a share link")]
 Range = Annotated[
     str | None,
-    Header(
-        alias="Range", max_length=200, description="What of the file is wanted, bytes=FIRST-LAST: so much is set aside"
-    ),
+    Header(alias="Range", description="What of the file is wanted, bytes=FIRST-LAST: so much is set aside"),
 ]
 
 HELD = {
