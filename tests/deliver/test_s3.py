@@ -81,7 +81,7 @@ def test_an_s3_without_this_checksum_knows_the_cog_by_its_metadata(second_s3: Se
 
 def test_what_the_owner_wants_of_each_object(second_s3: SecondS3) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
-    Journey(PARCEL).go_on(by_role(kms_key=key, storage_class="STANDARD_IA", tags={"project": "a b"}, account=ACCOUNT))
+    Journey(PARCEL).go_on(by_role(kms_key=key, storage_class="STANDARD_IA", tags={"project": "a b"}))
     for name in NAMES:
         found = second_s3.object(name)
         assert (found.encryption, found.kms_key_id, found.storage_class) == ("aws:kms", key, "STANDARD_IA")

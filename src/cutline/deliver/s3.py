@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from cutline.deliver.s3_access import Access
 from cutline.deliver.s3_faults import DENIED, GONE, LOST, code_of, told
-from cutline.deliver.s3_policies import folder, session
+from cutline.deliver.s3_policies import folder, owner, session
 from cutline.deliver.s3_upload import WHOLE, Upload
 from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip
 from cutline.errors import Conflict, CutlineError, DeliveryRejected, TransientError
@@ -136,8 +136,8 @@ class S3Target:
         return self._access.client(session(self._settings, path, source))
 
     def _place(self, key: str) -> dict[str, Any]:
-        owner = {"ExpectedBucketOwner": self._settings.account} if self._settings.account else {}
-        return {"Bucket": self._settings.bucket, "Key": key, **owner}
+        account = owner(self._settings)
+        return {"Bucket": self._settings.bucket, "Key": key, **({"ExpectedBucketOwner": account} if account else {})}
 
     def _options(self, content_type: str, **more: Any) -> dict[str, Any]:
         """What every new object gets."""

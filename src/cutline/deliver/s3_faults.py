@@ -19,6 +19,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from cutline.deliver.s3_policies import owner
 from cutline.errors import (
     BadCredentials,
     CutlineError,
@@ -141,9 +142,10 @@ def _denied(error: ClientError, settings: S3Settings, key: str) -> str:
     if action.startswith("kms:"):
         return f"the KMS key is denied: allow {action} on {settings.kms_key} to {_who(settings)}"
     what = f"access is denied: allow {action} on arn:aws:s3:::{settings.bucket}/{key} to {_who(settings)}"
-    if named or not settings.account:
+    account = owner(settings)
+    if named or not account:
         return what
-    return f"{what}, and check that the bucket belongs to account {settings.account}"
+    return f"{what}, and check that the bucket belongs to account {account}"
 
 
 def _who(settings: S3Settings) -> str:

@@ -55,6 +55,11 @@ def folder(settings: S3Settings) -> str:
     return fixed if brace or not fixed else f"{fixed}/"
 
 
+def owner(settings: S3Settings) -> str | None:
+    """The account that has to own the bucket; None where nobody said. A bucket that was deleted may be anybody's."""
+    return settings.account or (settings.role_arn.split(":")[4] if settings.role_arn else None)
+
+
 def _allowed(settings: S3Settings, start: str) -> list[dict[str, Any]]:
     objects = [*_OBJECTS, _TAGS] if settings.tags else [*_OBJECTS]
     arn = f"arn:{_partition(settings)}:s3:::{settings.bucket}/{start.translate(_WILD)}*"
