@@ -106,6 +106,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     operation["security"] = [] if public else [{"oauth2": [SCOPE]}, {"bearer": []}]
     more: tuple[int, ...] = PUBLIC if public else ANY
     more += WITH_BODY if "requestBody" in operation else ()
+    more += (422,) if any(each["in"] in {"query", "header"} for each in operation.get("parameters", ())) else ()
     more += (404,) if "{" in path else ()
     for status in more:
         responses.setdefault(str(status), _problem(status))
