@@ -151,6 +151,14 @@ def test_a_preset_has_no_area(api: Call, area: dict[str, Any]) -> None:
     assert (refused.status, refused.json["pointer"]) == (422, f"/{next(iter(area))}")
 
 
+@pytest.mark.parametrize("crs", ["nonsense", "x" * 5000, "EPSG:4326\0"])
+def test_a_crs_that_is_none_is_told_before_the_file_comes(api: Call, aws: ServiceSettings, crs: str) -> None:
+    refused = api("POST", "/uploads", body={"filename": "a.zip", "crs": crs})
+    assert (refused.status, refused.json["code"], refused.json["pointer"]) == (422, "unsupported-crs", "/crs")
+    assert len(refused.json["detail"]) < 300
+    assert api("GET", "/uploads").json["uploads"] == []
+
+
 def test_an_upload_is_exported_by_its_preset(api: Call, aws: ServiceSettings) -> None:
     assert api("POST", "/uploads", body={"filename": "a.zip", "preset": "weekly"}).status == 404
     api("PUT", "/presets/weekly", body=PRESET)

@@ -7,7 +7,8 @@ import secrets
 import unicodedata
 from typing import Any
 
-from cutline.errors import Conflict, InvalidRequest, NotFound
+from cutline.aoi.project import parse_crs
+from cutline.errors import Conflict, InvalidRequest, NotFound, UnsupportedCRS
 from cutline.models.api_uploads import UploadForm, UploadView
 from cutline.models.record import now
 from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
@@ -36,13 +37,15 @@ AREAS = re.compile(r"s3://([^/]+)/([^/]+)/aois/[^/]+\.geojson")
 def begin_upload(caller: Caller, filename: str, reading: Reading, preset: str | None) -> tuple[UploadRecord, Form]:
     """A place for a file, and the form that puts it there. With a ``preset``, it is exported once it is read.
 
-    Raises InvalidRequest for a kind of file that is not read, NotFound for an unknown preset.
+    Raises InvalidRequest for a kind of file that is not read, UnsupportedCRS, NotFound for an unknown preset.
     """
     settings = service()
     name = safe_name(filename)
     suffix = "." + name.rpartition(".")[2].lower()
     if suffix not in TYPES:
         raise InvalidRequest(f"{name}: an area is read from {', '.join(TYPES)}", pointer="/filename")
+    if reading.crs is not None:
+        _check_crs(reading.crs)
     if preset is not None:
         Presets(settings.table).get(caller.sub, preset)
     upload_id, at = secrets.token_hex(12), now()
@@ -60,6 +63,13 @@ def begin_upload(caller: Caller, filename: str, reading: Reading, preset: str | 
     Uploads(settings.table).create(record)
     inbox = Inbox(settings.inbox_bucket)
     return record, inbox.form(record.key, TYPES[suffix], max_bytes=MAX_BYTES, seconds=FORM_SECONDS)
+
+
+def _check_crs(crs: str) -> None:
+    try:
+        parse_crs(crs)
+    except UnsupportedCRS as error:
+        raise UnsupportedCRS(error.message, pointer="/crs") from error
 
 
 def find_upload(caller: Caller, upload_id: str) -> UploadRecord:
