@@ -13,6 +13,10 @@ from tests.support.sftp_server import PASSWORD, SftpServer, sftp_server
 
 __all__ = ["second_s3", "sftp_server"]
 
+BEGUN = ("Begin", "OneMoreDelivery", "DeliverAll", "Deliver", "AllDelivered")
+ENDED = ("JudgeDeliveries", "AllArrived", "Done")
+"""States of a delivery that is asked for afterwards, but for how it ends"""
+
 
 @pytest.fixture
 def home(running: Running, sftp_server: SftpServer) -> Iterator[str]:
@@ -69,8 +73,18 @@ def test_an_export_arrives_and_once_more(running: Running, home: str, sftp_serve
     assert delivered(running, export)["locked"]["state"] == "failed"
     assert running.view(export)["status"] == "SUCCESS"
 
-    story = running.get(f"/exports/{export}/audit").text
+    audit = eventually(
+        lambda: (
+            (found := running.get(f"/exports/{export}/audit"))
+            and {each["source"] for each in found.json()["deliveries"]} == {"archive"}
+            and found
+        ),
+        what="the archive",
+    )
+    story = audit.text
     assert story.count('"delivery asked for"') == 2
+    ways = [tuple(run["state"] for run in each["states"]) for each in audit.json()["deliveries"]]
+    assert set(ways) == {(*BEGUN, how, *ENDED) for how in ("Delivered", "NotDelivered")}
     assert PASSWORD not in story + running.get(f"/exports/{export}/logs?limit=1000").text + running.said()
 
 

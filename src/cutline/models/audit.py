@@ -131,6 +131,8 @@ class Audit(Model):
     name: str
     status: Status
     attempts: tuple[AttemptAudit, ...]
+    deliveries: tuple[AttemptAudit, ...] = ()
+    """Executions of those that were asked for after the export had ended: of each place the latest"""
     events: tuple[AuditEvent, ...]
     """All of it in the order of time: what people did, and what each state did"""
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cutline.imagery.hrefs import shown
 from cutline.models.record import ExportRecord
 from cutline.models.task import ExportTask
 from cutline.settings import service
@@ -36,10 +37,15 @@ def archive(task: ExportTask, execution: Mapping[str, Any]) -> None:
 
 def archive_delivery(task: ExportTask, execution: Mapping[str, Any]) -> None:
     """Keep the history of a delivery that was asked for after the export had ended. Again does nothing."""
-    part = execution["name"].removeprefix(f"{task.export_id}-")
-    bucket, key = Bucket(service().audit_bucket), f"{task.export_id}/{part}.json"
+    bucket, key = Bucket(service().audit_bucket), _key_of(task, execution["name"])
     if bucket.head(key) is None:
         bucket.write_json(key, history_of(execution))
+
+
+def archived_delivery(task: ExportTask, name: str) -> Archive | None:
+    """The history of the execution of that ``name``; None where it was not archived, or not yet."""
+    found: Archive | None = Bucket(service().audit_bucket).read_json(_key_of(task, name))
+    return found
 
 
 def archived(task: ExportTask) -> Archive | None:
@@ -77,7 +83,7 @@ def inputs_of(task: ExportTask) -> list[dict[str, Any]]:
     if plan is None:
         return []
     return [
-        {"scene": scene.id, "href": asset.href, "identity": asset.identity}
+        {"scene": scene.id, "href": shown(asset.href), "identity": asset.identity}
         for scene in plan.scenes
         for asset in scene.assets.values()
     ]
@@ -94,6 +100,10 @@ def _described(execution: Mapping[str, Any]) -> Archive:
 def time_of(date: dt.datetime | int) -> dt.datetime:
     """A start or a stop: EventBridge's are milliseconds since 1970."""
     return date if isinstance(date, dt.datetime) else dt.datetime.fromtimestamp(date / 1000, dt.UTC)
+
+
+def _key_of(task: ExportTask, name: str) -> str:
+    return f"{task.export_id}/{name.removeprefix(f'{task.export_id}-')}.json"
 
 
 def _key(task: ExportTask) -> str:

@@ -20,7 +20,7 @@ from cutline.models.audit import (
 )
 from cutline.models.record import TILE_FAILED, Event, ExportRecord, Failure, GivenUp, TileRecord
 from cutline.models.task import ExportTask
-from cutline.service.archiving import Archive, archived, history_of, inputs_of
+from cutline.service.archiving import Archive, archived, archived_delivery, history_of, inputs_of
 from cutline.service.history import child_of, states_of
 from cutline.settings import service
 from cutline.store.executions import Executions
@@ -55,13 +55,15 @@ def audit_of(record: ExportRecord) -> Audit:
         AuditEvent(at=event.at, what=_what(event), by=event.by, attempt=event.attempt, details=event.details)
         for event in events
     ]
-    machine = [line for attempt in attempts for line in _lines(attempt)]
+    afterwards = tuple(_afterwards(record, records))
+    machine = [line for each in (*attempts, *afterwards) for line in _lines(each)]
     return Audit(
         export_id=record.export_id,
         owner=record.owner,
         name=record.name,
         status=record.status,
         attempts=attempts,
+        deliveries=afterwards,
         events=tuple(sorted([*noted, *machine], key=lambda line: line.at)),
     )
 
@@ -85,6 +87,19 @@ def _attempt(record: ExportRecord, number: int, events: Sequence[Event]) -> Atte
     tiles = [tile.model_dump(mode="json") for tile in Records(service().table).tiles(record.export_id, number)]
     live = {**history_of(execution, most=LIVE_CHILDREN), "inputs": inputs_of(task), "tiles": tiles}
     return _read(number, "live", live, known)
+
+
+def _afterwards(record: ExportRecord, records: Records) -> Iterator[AttemptAudit]:
+    """The executions of deliveries that were asked for after the export had ended."""
+    executions, nothing = Executions(service().state_machine), _Known(given_up=(), failed=())
+    for delivery in records.deliveries(record.export_id):
+        if delivery.execution is None:
+            continue
+        task = ExportTask(export_id=record.export_id, attempt=delivery.attempt)
+        if (archive := archived_delivery(task, delivery.execution)) is not None:
+            yield _read(delivery.attempt, "archive", archive, nothing)
+        elif execution := executions.describe(executions.arn_of(delivery.execution)):
+            yield _read(delivery.attempt, "live", history_of(execution), nothing)
 
 
 def _read(number: int, source: Any, archive: Archive, known: _Known) -> AttemptAudit:
