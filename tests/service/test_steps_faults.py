@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from cutline.errors import InternalError, TransientError
 from cutline.models.base import Model
-from cutline.service.boundary import step
+from cutline.service.boundary import OURS, step
 from cutline.settings import ServiceSettings, service
 from cutline.store.bucket import Bucket
 from cutline.store.clients import client
@@ -79,20 +80,23 @@ class Asked(Model):
     number: int
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("x"), KeyError("x"), OSError("disk")])
-def test_what_nobody_foresaw_is_ours(error: Exception) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("x"), KeyError("x"), OSError("disk"), InternalError("_Run lost")])
+def test_what_nobody_foresaw_is_ours_and_nobodys_business(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     @step(Asked)
     def handler(task: Asked, context: Any) -> None:
         raise error
 
-    with pytest.raises(InternalError, match=type(error).__name__):
+    with pytest.raises(InternalError) as told:
         handler({"number": 1}, Context())
+    assert json.loads(str(told.value)) == {"code": "internal-error", "message": OURS}
+    assert type(error).__name__ in caplog.text
 
 
-def test_an_event_that_is_none_is_told() -> None:
+def test_an_event_that_is_none_is_told(caplog: pytest.LogCaptureFixture) -> None:
     @step(Asked)
     def handler(task: Asked, context: Any) -> None: ...
 
     assert handler({"number": 1}, Context()) == {}
-    with pytest.raises(InternalError, match="Asked"):
+    with pytest.raises(InternalError, match=OURS):
         handler({"numbers": 1}, Context())
+    assert "this is no Asked" in caplog.text

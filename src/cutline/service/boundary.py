@@ -20,6 +20,8 @@ logger = Logger(service="cutline")
 
 _TOLD = {"export_id", "attempt", "tiles", "delivery_id"}
 """Fields of a task that stand in each of its lines"""
+OURS = "something went wrong on our side; retry goes on from the finished tiles"
+"""All that users are told of what they can do nothing about; the log has the rest"""
 
 
 def step(
@@ -39,22 +41,29 @@ def step(
             )
             try:
                 given = task.model_validate(event)
-                logger.append_keys(**given.model_dump(include=_TOLD))
-                done = act(given, context)
-                logger.info("done")
             except ValidationError as error:
-                raise _as_family(InternalError(f"{task.__name__}: {error}")) from error
-            except CutlineError as error:
-                logger.exception(error.message)
-                raise _as_family(error) from error
+                logger.exception("this is no %s", task.__name__)
+                raise _as_family(InternalError(OURS)) from error
+            logger.append_keys(**given.model_dump(include=_TOLD))
+            try:
+                done = act(given, context)
             except Exception as error:
-                logger.exception("not foreseen")
-                raise _as_family(told(error) or InternalError(f"{type(error).__name__}: {error}")) from error
+                known = error if isinstance(error, CutlineError) else told(error)
+                logger.exception(known.message if known else "not foreseen")
+                raise _as_family(_for_users(known)) from error
+            logger.info("done")
             return done.model_dump(mode="json") if done else {}
 
         return handler
 
     return decorate
+
+
+def _for_users(error: CutlineError | None) -> CutlineError:
+    """What the export's record will say of an error. One without a code of its own speaks of our insides."""
+    if error is None or error.code == InternalError.code:
+        return InternalError(OURS)
+    return error
 
 
 def _as_family(error: CutlineError) -> CutlineError:
