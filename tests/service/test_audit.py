@@ -88,7 +88,7 @@ def rendered(aws: ServiceSettings) -> ExportRecord:
     gave_up["error"] = json.dumps({"Error": "InvalidRequest", "Cause": broken.model_dump_json()})
     keys = {"pk": "EXPORT#01hzy3", "sk": "FAILURE#1#2"}
     client("dynamodb").put_item(TableName=aws.table, Item=typed(keys | gave_up))
-    plan = plan_of(header_scene("S2A_T33UVS", href="s3://scenes/S2A_T33UVS.tif", identity="5d41402abc4b2a76"))
+    plan = plan_of(header_scene("S2A_T33UVS", href="https://scenes.example.org/S2A_T33UVS.tif?sig=SECRET", identity="5d41402abc4b2a76"))
     Plans(aws.work_bucket).keep(ExportTask(export_id="01hzy3", attempt=1), plan)
     return record
 
@@ -212,7 +212,7 @@ def test_a_live_execution_is_asked(aws: ServiceSettings, states: Stubber, monkey
     [attempt] = audit.attempts
     assert (attempt.source, attempt.status, attempt.ended_at) == ("live", "RUNNING", None)
     assert attempt.states[-1].state == "RenderTiles" and attempt.states[-1].outcome == "running"
-    assert [each.href for each in attempt.inputs] == ["s3://scenes/S2A_T33UVS.tif"]
+    assert [each.href for each in attempt.inputs] == ["https://scenes.example.org/S2A_T33UVS.tif"]
     assert attempt.tiles.done == 2
     assert [(child.tiles, child.outcome) for child in attempt.children] == [((0,), "done"), ((1,), "running")]
     assert (attempt.children_started, len(attempt.children[1].failures)) == (3, 2)
