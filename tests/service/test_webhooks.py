@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cutline.errors import InternalError
+from cutline.errors import InternalError, TransientError
 from cutline.models.api_webhooks import NewWebhook, WebhookChange
 from cutline.models.notification import WebhookDelivery, WebhookNotice
 from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
@@ -220,6 +220,25 @@ def test_for_a_day_the_secret_before_signs_too(aws: ServiceSettings) -> None:
     both, alone = receiver.received
     assert verified(both, first) and verified(both, second)
     assert verified(alone, second) and not verified(alone, first)
+
+
+def test_a_change_that_made_no_new_secret_leaves_the_old_one(aws: ServiceSettings) -> None:
+    with receiving() as receiver:
+        webhook, secret = create_webhook(ANNA, NewWebhook(url=receiver.url))
+        Webhooks(aws.table).replace(webhook, webhook.model_copy(update={"rotated_at": now()}))
+        end()
+        send(notices()[0])
+    assert verified(receiver.received[0], secret)
+
+
+def test_a_webhook_without_a_secret_is_none(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise TransientError("Secrets Manager does not answer")
+
+    monkeypatch.setattr("cutline.store.signing.SigningSecrets.make", broken)
+    with pytest.raises(TransientError):
+        create_webhook(ANNA, NewWebhook(url="https://8.8.8.8/"))
+    assert Webhooks(aws.table).of_owner("anna") == []
 
 
 def test_what_is_deleted_is_not_sent(aws: ServiceSettings) -> None:

@@ -46,9 +46,12 @@ def create_webhook(caller: Caller, body: NewWebhook) -> tuple[WebhookRecord, str
         created_at=at,
         updated_at=at,
     )
-    made = _secrets().make(record.secret)
     webhooks.create(record)
-    return record, made
+    try:
+        return record, _secrets().make(record.secret)
+    except Exception:  # whatever it is, a webhook without a secret is none
+        webhooks.delete(record)
+        raise
 
 
 def find_webhook(caller: Caller, webhook_id: str) -> WebhookRecord:

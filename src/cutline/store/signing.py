@@ -39,12 +39,17 @@ class SigningSecrets:
     def valid(self, name: str, rotated_at: dt.datetime | None, at: dt.datetime) -> list[str]:
         """The current secret and, for a while after it became another, the one before. Raises NotFound."""
         overlapping = rotated_at is not None and at < rotated_at + OVERLAP
-        stages = ("AWSCURRENT", "AWSPREVIOUS") if overlapping else ("AWSCURRENT",)
+        before = self._get(name, "AWSPREVIOUS") if overlapping else None
+        current = self._get(name, "AWSCURRENT")
+        if current is None:
+            raise NotFound("the webhook has no secret any more; make a new one: PATCH rotate_secret")
+        return [current] if before is None else [current, before]
+
+    def _get(self, name: str, stage: str) -> str | None:
         try:
-            found = [self._manager.get_secret_value(SecretId=name, VersionStage=stage) for stage in stages]
+            return str(self._manager.get_secret_value(SecretId=name, VersionStage=stage)["SecretString"])
         except self._manager.exceptions.ResourceNotFoundException:
-            raise NotFound("the webhook has no secret any more; make a new one: PATCH rotate_secret") from None
-        return [each["SecretString"] for each in found]
+            return None
 
     def delete(self, name: str) -> None:
         """At once, and for good. Again does nothing."""
