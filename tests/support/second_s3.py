@@ -150,7 +150,7 @@ class _Front:
             return self._assumed({name: values[0] for name, values in parse_qs(body.decode()).items()})
         operation = _operation(request)
         world.asked.append((operation, request))
-        bucket, _, key = unquote(request.path).strip("/").partition("/")
+        bucket, _, key = request.path.strip("/").partition("/")
         self._check_place(request, bucket, credential.region)
         self._check_rights(request, credential.key, _ACTIONS.get(operation, "s3:PutObject"), bucket, key)
         self._check_content(request, operation, body, bucket)
