@@ -68,7 +68,14 @@ def lost(item: dict[str, Any], state_machine: str) -> dict[str, Any] | None:
         "status": "ABORTED",
         "startDate": None,
         "stopDate": int(time.time() * 1000),
-        "input": json.dumps({"export_id": export_id, "attempt": attempt}),
+        "input": json.dumps(
+            {
+                "export_id": export_id,
+                "attempt": attempt,
+                "owner": item["owner"]["S"],
+                "begun_at": item.get("retried_at", item["created_at"])["S"],
+            }
+        ),
         "output": None,
         "error": None,
         "cause": "the local service was stopped",

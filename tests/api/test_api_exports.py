@@ -57,12 +57,13 @@ def test_an_export_is_asked_for_and_watched(api: Call, aws: ServiceSettings) -> 
     assert exports_running(api) == 1
 
 
-def test_the_execution_gets_two_fields_and_the_request_is_kept(api: Call, aws: ServiceSettings) -> None:
+def test_the_execution_gets_ids_and_the_request_is_kept(api: Call, aws: ServiceSettings) -> None:
     export_id = submitted(api)
     assert executions(aws) == [f"{export_id}-1"]
     arn = f"arn:aws:states:us-east-1:123456789012:execution:cutline-test:{export_id}-1"
     given = client("stepfunctions").describe_execution(executionArn=arn)["input"]
-    assert json.loads(given) == {"export_id": export_id, "attempt": 1}
+    at = api("GET", f"/exports/{export_id}").json["created_at"]
+    assert json.loads(given) == {"export_id": export_id, "attempt": 1, "owner": ANNA, "begun_at": at}
     kept = client("s3").get_object(Bucket=aws.exports_bucket, Key=f"{ANNA}/{export_id}/request.json")["Body"].read()
     assert ExportBody.model_validate_json(kept) == ExportBody.model_validate(BODY)
 
@@ -106,6 +107,9 @@ def test_a_key_says_which_requests_are_the_same(api: Call) -> None:
     other = api("POST", "/exports", body=BODY | {"mosaic": "newest"}, headers={"Idempotency-Key": "one"})
     assert (other.status, other.json["code"]) == (409, "conflict")
     assert submitted(api, headers={"Idempotency-Key": "one"}, who=BEN) != first
+    api("POST", f"/exports/{first}/cancel")
+    other = api("POST", "/exports", body=BODY | {"mosaic": "newest"}, headers={"Idempotency-Key": "one"})
+    assert (other.status, other.json["code"]) == (409, "conflict"), "also when that came to nothing"
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+from typing import Any
+
 import pytest
 
-from cutline.errors import Conflict, NotFound, RateLimited
+from cutline.errors import Conflict, NotFound, RateLimited, TransientError
 from cutline.service import ending
 from cutline.service.starting import start
 from cutline.settings import ServiceSettings
@@ -44,7 +48,7 @@ def test_where_nothing_runs_cancelling_settles_at_once(aws: ServiceSettings, mac
     assert running(aws) == 0
     assert keys(aws.exports_bucket) == ["anna/e1/request.json"]
     assert uploads(aws.exports_bucket) == []
-    assert keys(aws.work_bucket) == ["segments/abc/0.segment"]
+    assert "segments/abc/0.segment" in keys(aws.work_bucket)
     [delivery] = Records(aws.table).deliveries("e1")
     assert delivery.state == "failed" and delivery.error.code == "cancelled"
     assert Records(aws.table).get("e1").result is None
@@ -66,7 +70,9 @@ def test_a_retry_is_the_next_attempt(aws: ServiceSettings, machine: str, status:
     assert running(aws) == 1, "the first attempt's place is given back"
     executions = Executions(machine)
     assert executions.arn(again).endswith(":e1-2")
-    assert executions.describe(executions.arn(again))["input"] == '{"export_id": "e1", "attempt": 2}'
+    told = json.loads(executions.describe(executions.arn(again))["input"])
+    assert (told["export_id"], told["attempt"], told["owner"]) == ("e1", 2, "anna")
+    assert dt.datetime.fromisoformat(told["begun_at"]) == again.begun_at > again.created_at
     [delivery] = Records(aws.table).deliveries("e1")
     assert (delivery.state, delivery.attempt) == ("pending", 2)
 
@@ -94,6 +100,38 @@ def test_a_retry_waits_for_room(aws: ServiceSettings, machine: str, monkeypatch:
     with pytest.raises(RateLimited, match="wait for one to end"):
         ending.retry(failed, "anna")
     assert Records(aws.table).get("e1").status == "ERROR", "so that it can be tried again later"
+    assert running(aws) == 1
+
+
+@pytest.mark.parametrize("step", [(Quotas, "reserve_export"), (Records, "add_event"), (Executions, "start")])
+def test_a_retry_that_cannot_be_started_ends(
+    aws: ServiceSettings, machine: str, monkeypatch: pytest.MonkeyPatch, step: tuple[type, str]
+) -> None:
+    failed = make_export(status="ERROR")
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise ConnectionError("AWS is busy")
+
+    with monkeypatch.context() as patched, pytest.raises(TransientError, match="retry it in a minute"):
+        patched.setattr(*step, busy)
+        ending.retry(failed, "anna")
+    known = Records(aws.table).get("e1")
+    assert (known.attempt, known.status, running(aws)) == (2, "ERROR", 0)
+    assert ending.retry(known, "anna").status == "SUBMITTED"
+
+
+def test_of_a_retry_and_a_deletion_at_once_one_is_done(aws: ServiceSettings, machine: str) -> None:
+    failed, other = make_export(status="ERROR"), make_export("e2", status="ERROR")
+    assert ending.retry(failed, "anna").status == "SUBMITTED"
+    with pytest.raises(Conflict, match="attempt 2"):
+        ending.delete(failed, "anna")
+    assert Records(aws.table).get("e1").status == "SUBMITTED"
+    begun = Records(aws.table).begin_deleting(other)  # and the rest of the deletion failed, say
+    with pytest.raises(Conflict, match="being deleted"):
+        ending.retry(begun, "anna")
+    ending.delete(other, "anna")
+    with pytest.raises(NotFound):
+        Records(aws.table).get("e2")
     assert running(aws) == 1
 
 

@@ -120,3 +120,14 @@ def test_a_crowd_gets_no_more_than_there_is(quotas: Quotas, atomic: None) -> Non
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: quotas.release(export(number % 20), pixels=True), range(60)))
     assert used(quotas) == (0, 0)
+
+
+def test_a_retry_counts_in_the_month_in_which_it_begins(quotas: Quotas) -> None:
+    first = export(at=dt.datetime(2026, 1, 31, tzinfo=dt.UTC))
+    second = first.model_copy(update={"attempt": 2, "retried_at": now()})
+    quotas.reserve_pixels(first, 900)
+    quotas.release(first, pixels=False)
+    quotas.reserve_pixels(second, 400)
+    assert used(quotas) == (0, 400)
+    quotas.release(second, pixels=True)
+    assert used(quotas) == (0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutline.models.record import ExportRecord
-from cutline.service import ending
+from cutline.service import ending, reconciling
 from cutline.service.starting import start
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
@@ -38,7 +38,14 @@ def detail(record: ExportRecord, status: str, **more: Any) -> dict[str, Any]:
         "status": status,
         "startDate": 1795242000000,
         "stopDate": 1795242060000,
-        "input": json.dumps({"export_id": record.export_id, "attempt": record.attempt}),
+        "input": json.dumps(
+            {
+                "export_id": record.export_id,
+                "attempt": record.attempt,
+                "owner": record.owner,
+                "begun_at": record.begun_at.isoformat(),
+            }
+        ),
         "output": None,
         "error": None,
         "cause": None,
@@ -155,6 +162,34 @@ def test_a_deleted_export_stays_deleted(aws: ServiceSettings) -> None:
     tell(detail(record, "FAILED"))
     assert keys(aws.exports_bucket) == []
     assert sorted(keys(aws.audit_bucket)) == ["e1/1.json", "e1/events.json"]
+
+
+def test_what_was_reserved_for_a_deleted_export_is_given_back(aws: ServiceSettings) -> None:
+    record = rendering(aws)
+    ending.delete(Records(aws.table).move(record, "CANCELLED"), "anna")
+    quotas = Quotas(aws.table, aws.limits)
+    quotas.reserve_export(record)
+    quotas.reserve_pixels(record, PIXELS)  # by a step that was slower
+    tell(detail(record, "ABORTED"))
+    assert used(aws) == (0, 0)
+
+
+def test_an_archive_that_fails_keeps_nothing_from_being_settled(
+    aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = rendering(aws)
+    ending.cancel(record, "anna")
+
+    def busy(*_: Any) -> None:
+        raise ConnectionError("AWS is busy")
+
+    with monkeypatch.context() as patched, pytest.raises(ExceptionGroup):
+        patched.setattr(reconciling, "archive", busy)
+        tell(detail(record, "ABORTED"))
+    assert (used(aws), uploads(aws.exports_bucket)) == ((0, 0), [])
+    assert keys(aws.work_bucket), "the plan tells the archive which files were read"
+    tell(detail(record, "ABORTED"))
+    assert (keys(aws.audit_bucket), keys(aws.work_bucket)) == (["e1/1.json"], [])
 
 
 def test_one_bad_event_does_not_keep_the_others(aws: ServiceSettings) -> None:

@@ -13,6 +13,7 @@ from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.records import Records
 from tests.support.exports import make_export, store
+from tests.support.faults import asked
 
 
 @pytest.fixture
@@ -97,6 +98,23 @@ def test_a_filtered_list_goes_on_where_it_stopped(records: Records) -> None:
     assert [record.export_id for record in page] == ["e0"]
 
 
+def test_a_filtered_list_is_read_by_the_hundred_and_not_to_its_end(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        store(export(number, status="SUCCESS" if number < 3 else "ERROR"))
+    questions = asked("Query", "dynamodb")
+    page, cursor = records.of_owner("anna", status="SUCCESS", limit=2)
+    assert ([record.export_id for record in page], len(questions)) == (["e2", "e1"], 1)
+    page, cursor = records.of_owner("anna", status="SUCCESS", limit=2, cursor=cursor)
+    assert ([record.export_id for record in page], cursor) == (["e0"], None)
+    monkeypatch.setattr("cutline.store.records.READ_AT_ONCE", 5)
+    page, cursor = records.of_owner("anna", status="SUCCESS")
+    assert page == [] and cursor, "25 were read, which is enough for one answer"
+    page, cursor = records.of_owner("anna", status="SUCCESS", cursor=cursor)
+    assert ([record.export_id for record in page], cursor) == (["e2", "e1", "e0"], None)
+
+
 def test_anothers_cursor_shows_nothing_of_them(records: Records) -> None:
     for number in range(4):
         store(export(number))
@@ -116,16 +134,49 @@ def test_tiles_count_by_attempt(records: Records) -> None:
     records.put_tile("e1", tile(0, attempt=2))
     records.put_tile("e1", tile(4, pixels=40))
     records.put_tile("e1", tile(5, pixels=50, reused=True))
-    assert records.progress("e1", 1) == Progress(tiles=4, pixels=90, rendered=40)
+    assert records.get("e1").progress == Progress(tiles=5, pixels=90, rendered=40)
     assert [each.col for each in records.tiles("e1", 1)] == [1, 2, 3, 4, 5]
     assert [each.col for each in records.tiles("e1", 2)] == [0]
 
 
 def test_billed_time_adds_up(records: Records) -> None:
     record = make_export()
-    assert [records.add_billed(record, each) for each in (100, 250)] == [100, 350]
+    failed = Failure(code="source-unavailable", message="no")
+    records.put_tile("e1", tile(0, state="failed", error=failed, billed_ms=100))
+    records.put_tile("e1", tile(0, billed_ms=250))
+    assert records.get("e1").billed_ms == 350
     again = records.begin_again(records.move(record, "CANCELLED"))
     assert again.billed_ms == 0, "who retries agrees to pay for it"
+
+
+def test_a_late_worker_counts_nothing_in_the_next_attempt(records: Records) -> None:
+    first = make_export()
+    records.put_tile("e1", tile(0, pixels=10, billed_ms=100))
+    records.begin_again(records.move(first, "CANCELLED"))
+    records.put_tile("e1", tile(0, attempt=2, pixels=10, reused=True))
+    for col in (0, 1):
+        records.put_tile("e1", tile(col, pixels=10, billed_ms=1000))
+    known = records.get("e1")
+    assert (known.billed_ms, known.progress) == (0, Progress(tiles=1, pixels=10, rendered=0))
+    assert [each.col for each in records.tiles("e1", 2)] == [0], "and does not take its tile away"
+
+
+def test_a_tile_that_is_told_twice_counts_once(records: Records) -> None:
+    make_export()
+    for each in (tile(0, pixels=10, billed_ms=5), tile(0, pixels=10, reused=True)):
+        records.put_tile("e1", each)
+    assert records.get("e1").progress == Progress(tiles=1, pixels=10, rendered=10)
+
+
+def test_what_is_told_of_a_deleted_export_goes_by_itself(records: Records) -> None:
+    make_export()
+    records.delete("e1")
+    records.put_tile("e1", tile(0, billed_ms=5))
+    records.add_event("e1", Event(at=now(), what="x", by="anna", attempt=1))
+    items = client("dynamodb").scan(TableName=records.table)["Items"]
+    left = [item for item in items if item["pk"]["S"] == "EXPORT#e1"]
+    assert sorted(item["sk"]["S"][:5] for item in left) == ["EVENT", "TILE#"]
+    assert all(int(item["ttl"]["N"]) <= now().timestamp() + 1 for item in left)
 
 
 def test_events_are_in_order_and_once_where_wanted(records: Records) -> None:

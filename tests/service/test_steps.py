@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutline.cog.validate import validate
-from cutline.errors import Conflict, InternalError, InvalidRequest, TransientError
+from cutline.errors import Conflict, InternalError, InvalidRequest, NotFound, TransientError
 from cutline.errors import InternalError as Internal
 from cutline.export import export
 from cutline.models.record import Status
@@ -264,6 +264,26 @@ def test_after_three_failures_the_rest_is_not_rendered(body: dict[str, Any]) -> 
         _record_failure(export_, tile, "InternalError", '{"code": "internal-error", "message": "x"}')
     assert export_.render(planned, 3).done
     assert stored_tiles(export_) == []
+
+
+def test_a_file_of_an_export_that_is_deleted_meanwhile_is_removed(
+    body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_ = submitted(body)
+    planned = export_.plan()
+    assert export_.render(planned, *range(planned.tiles)).done
+    key, move = export_.cog_key, Records.move
+
+    def delete_first(records: Records, *args: Any, **more: Any) -> Any:
+        assert Bucket(service().exports_bucket).size(key), "it is finished"
+        records.delete(export_.export_id)
+        return move(records, *args, **more)
+
+    monkeypatch.setattr(Records, "move", delete_first)
+    with pytest.raises(NotFound):
+        export_.assemble(planned)
+    assert Bucket(service().exports_bucket).size(key) is None
+    assert Bucket(service().exports_bucket).size(key.replace(".tif", ".json")) is None
 
 
 def _record_failure(export_: Submitted, tile: int, error: str, message: str) -> None:

@@ -79,8 +79,14 @@ class ExportRecord(Model):
     """Of the planned tiles together: what there is to render"""
     rendering_at: AwareDatetime | None = None
     """When this attempt began to render"""
+    retried_at: AwareDatetime | None = None
+    """When this attempt began, where it is not the first"""
+    tiles_done: int = 0
+    """Of this attempt, as all that is counted here"""
+    pixels_done: int = 0
+    pixels_rendered: int = 0
     billed_ms: int = 0
-    """Lambda time of the attempt's tiles so far"""
+    """Lambda time of its tiles"""
     max_cost: float | None = None
     """US dollars: no new tile begins once the attempt's billed time costs as much"""
     notify: bool = False
@@ -94,6 +100,17 @@ class ExportRecord(Model):
     origin: str | None = None
     """The upload that started it, where no person did"""
     warnings: tuple[str, ...] = ()
+    deleted_at: AwareDatetime | None = None
+    """When its removal began, which may be under way: it cannot be tried again"""
+
+    @property
+    def begun_at(self) -> dt.datetime:
+        """When this attempt began."""
+        return self.retried_at or self.created_at
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(tiles=self.tiles_done, pixels=self.pixels_done, rendered=self.pixels_rendered)
 
     @property
     def ended(self) -> bool:

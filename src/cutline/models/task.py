@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 
 from cutline.models.base import Model
 from cutline.models.record import Failure
@@ -15,6 +15,17 @@ class ExportTask(Model):
 
     export_id: str
     attempt: int
+
+
+class StartedTask(ExportTask):
+    """The input of an attempt's execution: whose it is and when it began is known when its export is gone, too."""
+
+    owner: str
+    begun_at: AwareDatetime
+
+    @property
+    def execution_name(self) -> str:
+        return f"{self.export_id}-{self.attempt}"
 
 
 class ObjectPlace(Model):

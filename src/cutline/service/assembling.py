@@ -13,7 +13,7 @@ from itertools import takewhile
 from cutline.cog.assemble import Assembly, prepare
 from cutline.cog.checksum import crc64_text
 from cutline.cog.receipts import read_receipt
-from cutline.errors import Conflict, CutlineError, IncompleteExport, InternalError
+from cutline.errors import Conflict, CutlineError, IncompleteExport, InternalError, NotFound
 from cutline.item import cog_item
 from cutline.models.plan import ExportPlan
 from cutline.models.receipt import Segment, TileReceipt
@@ -145,7 +145,16 @@ def _result(assembly: Assembly, made: Assembled, etag: str, picture: str | None)
 def _finish(records: Records, record: ExportRecord, result: Result) -> None:
     try:
         records.move(record, record.status, earlier=(record.status,), result=result)
-    except Conflict:
-        if records.get(record.export_id).status == "CANCELLED":  # between the last look and now
+    except (Conflict, NotFound):
+        if _given_up(records, record):  # between the last look and now
             Bucket(service().exports_bucket).remove_under(f"{files_of(record)}{record.name}.")
         raise
+
+
+def _given_up(records: Records, record: ExportRecord) -> bool:
+    """Whether the export was cancelled or deleted, so that nobody waits for its file or will remove it."""
+    try:
+        known = records.get(record.export_id)
+    except NotFound:
+        return True
+    return known.status == "CANCELLED" or known.deleted_at is not None

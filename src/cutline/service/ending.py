@@ -5,12 +5,10 @@ from __future__ import annotations
 from cutline.errors import Conflict, RateLimited
 from cutline.models.record import Event, ExportRecord, now
 from cutline.service import archiving, settling
-from cutline.service.starting import start
+from cutline.service.starting import begin
 from cutline.settings import service
 from cutline.store.bucket import Bucket
-from cutline.store.deliveries import Deliveries
 from cutline.store.executions import Executions
-from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 
 
@@ -30,42 +28,39 @@ def cancel(record: ExportRecord, by: str) -> ExportRecord:
 
 def retry(record: ExportRecord, by: str) -> ExportRecord:
     """Begin the next attempt of an export that failed or was cancelled: finished tiles are kept, and so is a finished
-    COG of which only deliveries failed. Raises Conflict where it runs or succeeded, and RateLimited."""
+    COG of which only deliveries failed. Raises Conflict where it runs, succeeded or is being deleted, RateLimited, and
+    TransientError."""
     settings = service()
-    records, quotas = Records(settings.table), Quotas(settings.table, settings.limits)
+    records = Records(settings.table)
     if record.status not in ("ERROR", "CANCELLED"):
         raise Conflict(
             f"export {record.export_id} is {record.status}; only one that failed or was cancelled is retried"
         )
-    quotas.release(record, pixels=True)  # reconcile may not have come to it yet
+    settling.release(record)  # reconcile may not have come to it yet
     begun = records.begin_again(record)
     try:
-        quotas.reserve_export(begun)
+        return begin(begun, Event(at=now(), what="retried", by=by, attempt=begun.attempt), again="retry it")
     except RateLimited:
         records.move(begun, record.status, earlier=("PENDING",), error=record.error)
         raise
-    for delivery in records.deliveries(record.export_id):
-        if delivery.state != "done" or begun.result is None:
-            Deliveries(settings.table, record.export_id).begin_again(delivery, begun.attempt, anew=begun.result is None)
-    _note(begun, "retried", by)
-    return start(begun)
 
 
 def delete(record: ExportRecord, by: str) -> None:
     """Remove an ended export: its files, its record and all that is kept of it. The archive of its history, with who
-    deleted it, stays for those who run the service. Raises Conflict where it runs."""
+    deleted it, stays for those who run the service. Raises Conflict where it runs, or begins to at this moment."""
     settings = service()
     if not record.ended:
         raise Conflict(f"export {record.export_id} is {record.status}; cancel it first, or wait for its end")
     records = Records(settings.table)
+    record = records.begin_deleting(record)
+    records.forget_request(record)
     _note(record, "deleted", by)
-    settling.settle(record)
+    settling.release(record)
     archiving.archive_events(record)
     exports = Bucket(settings.exports_bucket)
     exports.abort_uploads(settling.files_of(record))
     exports.remove_under(settling.files_of(record))
     Bucket(settings.work_bucket).remove_under(settling.plans_of(record))
-    records.forget_request(record)
     records.delete(record.export_id)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from cutline.errors import Conflict, NotFound
 from cutline.failures import failure_of
 from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, now
-from cutline.models.task import ExportTask
+from cutline.models.task import ExportTask, StartedTask
 from cutline.service import settling
 from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
@@ -22,6 +22,7 @@ from cutline.service.deliveries import settle_delivery
 from cutline.service.notices import have_told
 from cutline.settings import service
 from cutline.store.executions import Executions
+from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 
 EVER = dt.datetime.fromtimestamp(0, dt.UTC)
@@ -55,18 +56,26 @@ def reconcile(execution: Mapping[str, Any]) -> None:
         return
     try:
         record = Records(service().table).get(task.export_id)
-    except NotFound:  # deleted, and settled then
+    except NotFound:  # deleted; what a step reserved since then is given back
+        _release(told)
         archive(task, execution)
         return
     if record.attempt == task.attempt:
         record = _ended(record, _cause(execution))
     else:
-        record = _past(record.model_copy(update={"attempt": task.attempt}))
-    settling.release(record)
-    _note_end(record, execution)
-    archive(task, execution)
+        began = StartedTask.model_validate(told).begun_at
+        record = _past(record.model_copy(update={"attempt": task.attempt, "retried_at": began}))
     settling.settle(record)
+    _note_end(record, execution)
     have_told(task)
+    archive(task, execution)
+    settling.forget_plan(record)
+
+
+def _release(told: Mapping[str, Any]) -> None:
+    """What the attempt of an execution that was ``told`` this still holds of its owner's quotas."""
+    settings = service()
+    Quotas(settings.table, settings.limits).release(StartedTask.model_validate(told), pixels=True)
 
 
 def sweep() -> None:

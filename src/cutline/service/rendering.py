@@ -53,7 +53,7 @@ def render_tiles(task: TileTask, enough_time: Callable[[], bool]) -> Progressed:
         if record is None:
             break
         _check_cost(record, plan)
-        _render(records, record, task, tile, renderer)
+        _render(records, task, tile, renderer)
     return Progressed(done=True)
 
 
@@ -72,23 +72,21 @@ def _renderer(task: TileTask, workspace: S3Workspace) -> tuple[ExportPlan, Rende
     return _warm[1], _warm[2]
 
 
-def _render(records: Records, record: ExportRecord, task: TileTask, tile: TilePlan, renderer: Renderer) -> None:
+def _render(records: Records, task: TileTask, tile: TilePlan, renderer: Renderer) -> None:
     """Render a tile, and say what became of it and what it took."""
     began = time.monotonic()
     try:
         receipt = renderer.render(tile)
     except CutlineError as error:
         renderer.close()  # the next try begins with nothing that this one may have spoiled
-        records.add_billed(record, _milliseconds_since(began))
         failure = Failure(code=error.code, message=error.message, pointer=error.pointer)
-        records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure))
+        took = _milliseconds_since(began)
+        records.put_tile(task.export_id, _tile(task, tile, state="failed", error=failure, billed_ms=took))
         details = {"row": tile.row, "col": tile.col, "error": failure.model_dump(exclude_none=True)}
         event = Event(at=now(), what=TILE_FAILED, by="render_tile", attempt=task.attempt, details=details)
         records.add_event(task.export_id, event)  # the tile's record has its last try only
         raise
-    milliseconds = _milliseconds_since(began)
-    records.add_billed(record, milliseconds)
-    _note(records, task, tile, receipt, billed_ms=milliseconds)
+    _note(records, task, tile, receipt, billed_ms=_milliseconds_since(began))
 
 
 def _milliseconds_since(began: float) -> int:

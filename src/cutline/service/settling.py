@@ -39,6 +39,12 @@ def settle(record: ExportRecord) -> None:
         _remove_results(known)
 
 
+def forget_plan(record: ExportRecord) -> None:
+    """Remove the plan of a cancelled attempt, once its history is archived: that tells which files the plan reads."""
+    if record.status == "CANCELLED":
+        Bucket(service().work_bucket).remove_under(f"{plans_of(record)}{record.attempt}/")
+
+
 def release(record: ExportRecord) -> None:
     """Give back what an attempt held of its owner's quotas; pixels of an export that succeeded count for good."""
     settings = service()
@@ -55,9 +61,8 @@ def _complete_deliveries(record: ExportRecord) -> None:
 
 
 def _remove_results(record: ExportRecord) -> None:
-    """What a cancelled export made: its plan, and its COG even where that is whole. Segments stay for a retry."""
+    """The files of a cancelled export, its COG even where that is whole. Segments stay for a retry."""
     settings = service()
     if record.result is not None:
         Records(settings.table).move(record, record.status, earlier=("CANCELLED",), result=None)
     Bucket(settings.exports_bucket).remove_under(files_of(record), keep=frozenset({files_of(record) + REQUEST}))
-    Bucket(settings.work_bucket).remove_under(f"{plans_of(record)}{record.attempt}/")

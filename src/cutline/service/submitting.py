@@ -9,16 +9,15 @@ from typing import Any
 
 from cutline.errors import Conflict, NotFound, RateLimited, TransientError
 from cutline.models.api import ExportBody
-from cutline.models.record import Event, ExportRecord, Failure, now
+from cutline.models.record import Event, ExportRecord, now
 from cutline.service import settling
 from cutline.service.callers import Caller
 from cutline.service.deliveries import check_deliveries
 from cutline.service.sources import Checked, checked, resolved, told_of
-from cutline.service.starting import start
+from cutline.service.starting import begin
 from cutline.settings import service
 from cutline.store.bucket import Bucket
 from cutline.store.claims import Claim, Claims
-from cutline.store.quotas import Quotas
 from cutline.store.records import Records
 
 IN_VAIN = frozenset({"ERROR", "CANCELLED"})
@@ -41,11 +40,20 @@ def submit(
     if known := _known(claim, request):
         return known
     record = _store(body, caller, key, origin)
-    if not claims.begin(record, key, request, instead_of=claim.export_id if claim else None):
-        Bucket(service().exports_bucket).remove_under(settling.files_of(record))
+    try:
+        ours = claims.begin(record, key, request, instead_of=claim.export_id if claim else None)
+    except Exception:
+        _withdraw(record, key, claims)  # it may be done, and only the answer got lost
+        raise
+    if not ours:
+        _forget(record)
         return _of_another(claims, key, request)
-    _count(record, key, claims)
-    return _start(record, caller)
+    event = Event(at=record.created_at, what="submitted", by=caller.sub, attempt=1, details={"name": record.name})
+    try:
+        return begin(record, event, again="send the request again")
+    except RateLimited:
+        _withdraw(record, key, claims)
+        raise
 
 
 def check(body: ExportBody, caller: Caller) -> tuple[ExportBody, Checked]:
@@ -85,37 +93,14 @@ def _store(body: ExportBody, caller: Caller, key: str, origin: str | None) -> Ex
     return record
 
 
-def _count(record: ExportRecord, key: str, claims: Claims) -> None:
-    """Count it among the running exports, or undo what was done. Raises RateLimited."""
-    settings = service()
-    try:
-        Quotas(settings.table, settings.limits).reserve_export(record)
-    except RateLimited:
-        claims.give_up(record, key)
-        Bucket(settings.exports_bucket).remove_under(settling.files_of(record))
-        raise
+def _withdraw(record: ExportRecord, key: str, claims: Claims) -> None:
+    claims.give_up(record, key)
+    _forget(record)
 
 
-def _start(record: ExportRecord, caller: Caller) -> ExportRecord:
-    records = Records(service().table)
-    event = Event(at=now(), what="submitted", by=caller.sub, attempt=record.attempt, details={"name": record.name})
-    records.add_event(record.export_id, event)
-    try:
-        return start(record)
-    except Exception as error:  # whatever it is, nothing may stay that nobody works on
-        return _failed(record, records, error)
-
-
-def _failed(record: ExportRecord, records: Records, error: Exception) -> ExportRecord:
-    """The end of an export that could not be started. Raises TransientError, unless it runs after all."""
-    message = "the export could not be started; send the request again in a minute"
-    failure = Failure(code=TransientError.code, message=message)
-    try:
-        ended = records.move(record, "ERROR", earlier=("PENDING",), error=failure)
-    except Conflict:  # it was started, and only the answer got lost
-        return records.get(record.export_id)
-    settling.settle(ended)
-    raise TransientError(message) from error
+def _forget(record: ExportRecord) -> None:
+    """Remove what was kept of a request that becomes no export."""
+    Bucket(service().exports_bucket).remove_under(settling.files_of(record))
 
 
 def _known(claim: Claim | None, request: str) -> ExportRecord | None:
@@ -126,13 +111,11 @@ def _known(claim: Claim | None, request: str) -> ExportRecord | None:
         record = Records(service().table).get(claim.export_id)
     except NotFound:
         return None
-    if record.status in IN_VAIN:
-        return None
     if claim.request != request:
         raise Conflict(
             f"this Idempotency-Key belongs to another request, that of export {claim.export_id}; choose a new key"
         )
-    return record
+    return None if record.status in IN_VAIN else record
 
 
 def _of_another(claims: Claims, key: str, request: str) -> ExportRecord:

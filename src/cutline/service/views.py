@@ -1,8 +1,9 @@
-"""Exports as their owners see them: the record, with progress counted from its tiles."""
+"""Exports as their owners see them."""
 
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 from cutline.errors import AccessDenied
 from cutline.models.api import DeliveryView, ExportPage, ExportView, ResultView, TilesDone
@@ -16,6 +17,8 @@ ASSEMBLED = ("SUCCESS", "DELIVERING")
 """Statuses in which all tiles are there: assembling has checked it"""
 EVERYBODY = "*"
 """As whose exports an admin may list them all"""
+_READERS = 8
+"""Exports of a list that are looked at at once"""
 UNFINISHED = 99.0
 """Percent at most of what is not yet a success: the file still has to be joined and delivered"""
 
@@ -23,7 +26,7 @@ UNFINISHED = 99.0
 def view_of(record: ExportRecord) -> ExportView:
     """One export, as it is now."""
     records = Records(service().table)
-    progress = _progress(record, records)
+    progress = _progress(record)
     tiles = _tiles(record, records, progress)
     deliveries = (
         DeliveryView.model_validate(delivery.model_dump(include=set(DeliveryView.model_fields)))
@@ -52,7 +55,9 @@ def page_of(caller: Caller, *, owner: str | None, status: Status | None, limit: 
         found, following = latest(table, status=status, limit=limit, cursor=cursor)
     else:
         found, following = Records(table).of_owner(owner, status=status, limit=limit, cursor=cursor)
-    return ExportPage(exports=tuple(map(view_of, found)), cursor=following)
+    with ThreadPoolExecutor(_READERS) as threads:
+        views = threads.map(view_of, found)
+    return ExportPage(exports=tuple(views), cursor=following)
 
 
 def url_of(export_id: str, part: str = "") -> str:
@@ -66,10 +71,10 @@ _SAME = {
 """Fields that the record and its view share"""
 
 
-def _progress(record: ExportRecord, records: Records) -> Progress:
+def _progress(record: ExportRecord) -> Progress:
     if record.tiles is None or record.status in ASSEMBLED:
         return Progress(tiles=record.tiles or 0)
-    return records.progress(record.export_id, record.attempt)
+    return record.progress
 
 
 def _tiles(record: ExportRecord, records: Records, progress: Progress) -> TilesDone | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cutline.models.record import DeliveryRecord, ExportRecord
+from cutline.models.task import StartedTask
 from cutline.store.clients import client
 
 
@@ -30,9 +31,13 @@ class Executions:
 
     def start(self, record: ExportRecord) -> None:
         """Start the record's attempt. Again does nothing."""
-        task = {"export_id": record.export_id, "attempt": record.attempt}
+        task = StartedTask(
+            export_id=record.export_id, attempt=record.attempt, owner=record.owner, begun_at=record.begun_at
+        )
         try:
-            self._api.start_execution(stateMachineArn=self._machine, name=record.execution_name, input=json.dumps(task))
+            self._api.start_execution(
+                stateMachineArn=self._machine, name=record.execution_name, input=task.model_dump_json()
+            )
         except self._api.exceptions.ExecutionAlreadyExists:
             return
 

@@ -11,16 +11,28 @@ nothing: no transaction, which would fail wherever two of the user's exports beg
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from cutline.errors import RateLimited
-from cutline.models.record import ExportRecord
 from cutline.settings import Limits
 from cutline.store.clients import client
 from cutline.store.faults import REFUSED
 from cutline.store.items import Item, plain, typed
+
+
+class Attempt(Protocol):
+    """Of an export: its record, or what its execution was told."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def execution_name(self) -> str: ...
+
+    @property
+    def begun_at(self) -> dt.datetime: ...
 
 
 class Quotas:
@@ -29,29 +41,29 @@ class Quotas:
     def __init__(self, table: str, limits: Limits) -> None:
         self._table, self._limits, self._db = table, limits, client("dynamodb")
 
-    def reserve_export(self, record: ExportRecord) -> None:
+    def reserve_export(self, attempt: Attempt) -> None:
         """Count this attempt among its owner's running exports, once. Raises RateLimited where those are too many."""
         limit = self._limits.exports_at_once
         refused = f"{limit} exports are running already, which is all that run at once; wait for one to end"
-        self._reserve(_running(record.owner), record, 1, limit, refused)
+        self._reserve(_running(attempt.owner), attempt, 1, limit, refused)
 
-    def reserve_pixels(self, record: ExportRecord, pixels: int) -> None:
+    def reserve_pixels(self, attempt: Attempt, pixels: int) -> None:
         """Count ``pixels`` in the owner's month, once for an attempt. Raises RateLimited beyond the month's."""
         limit = self._limits.pixels_a_month
         refused = f"{pixels:,} pixels are more than what is left of this month's {limit:,}"
-        self._reserve(_month(record.owner, record.created_at), record, pixels, limit, refused)
+        self._reserve(_month(attempt.owner, attempt.begun_at), attempt, pixels, limit, refused)
 
-    def release(self, record: ExportRecord, *, pixels: bool) -> None:
+    def release(self, attempt: Attempt, *, pixels: bool) -> None:
         """This attempt has ended. Its ``pixels`` are given back too, or else count for good. Again does nothing."""
-        self._release(_running(record.owner), record, give_back=True)
-        self._release(_month(record.owner, record.created_at), record, give_back=pixels)
+        self._release(_running(attempt.owner), attempt, give_back=True)
+        self._release(_month(attempt.owner, attempt.begun_at), attempt, give_back=pixels)
 
     def used(self, owner: str) -> dict[str, int]:
         """exports_running, and pixels_this_month."""
         running, month = self._get(_running(owner)), self._get(_month(owner, dt.datetime.now(dt.UTC)))
         return {"exports_running": running.get("total", 0), "pixels_this_month": month.get("total", 0)}
 
-    def _reserve(self, key: Item, record: ExportRecord, amount: int, limit: int, refused: str) -> None:
+    def _reserve(self, key: Item, attempt: Attempt, amount: int, limit: int, refused: str) -> None:
         if amount > limit:
             raise RateLimited(refused)
         try:
@@ -60,20 +72,20 @@ class Quotas:
                 Key=key,
                 UpdateExpression="SET #held = :amount ADD #total :amount",
                 ConditionExpression="attribute_not_exists(#held) AND (attribute_not_exists(#total) OR #total <= :room)",
-                ExpressionAttributeNames={"#held": _held(record), "#total": "total"},
+                ExpressionAttributeNames={"#held": _held(attempt), "#total": "total"},
                 ExpressionAttributeValues=typed({":amount": amount, ":room": limit - amount}),
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != REFUSED:
                 raise
-            if _held(record) not in self._get(key):  # else it is counted: this ran before
+            if _held(attempt) not in self._get(key):  # else it is counted: this ran before
                 raise RateLimited(refused) from error
 
-    def _release(self, key: Item, record: ExportRecord, *, give_back: bool) -> None:
-        amount = self._get(key).get(_held(record))
+    def _release(self, key: Item, attempt: Attempt, *, give_back: bool) -> None:
+        amount = self._get(key).get(_held(attempt))
         if amount is None:
             return
-        names, values = {"#held": _held(record)}, {":amount": amount}
+        names, values = {"#held": _held(attempt)}, {":amount": amount}
         if give_back:
             names["#total"] = "total"
             values[":less"] = -amount
@@ -94,8 +106,8 @@ class Quotas:
         return plain(self._db.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
 
 
-def _held(record: ExportRecord) -> str:
-    return f"held#{record.execution_name}"
+def _held(attempt: Attempt) -> str:
+    return f"held#{attempt.execution_name}"
 
 
 def _running(owner: str) -> Item:
@@ -103,5 +115,5 @@ def _running(owner: str) -> Item:
 
 
 def _month(owner: str, at: dt.datetime) -> Item:
-    """An export counts in the month in which it was asked for, so that it is given back where it was taken."""
+    """An attempt counts in the month in which it began, so that it is given back where it was taken."""
     return typed({"pk": f"QUOTA#{owner}#{at:%Y%m}", "sk": "META"})

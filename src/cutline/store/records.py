@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,13 +21,13 @@ from botocore.exceptions import ClientError
 from cutline.errors import Conflict, NotFound
 from cutline.failures import failure_of
 from cutline.models.record import (
+    ENDED,
     RUNNING,
     DeliveryRecord,
     Event,
     ExportRecord,
     Failure,
     GivenUp,
-    Progress,
     Status,
     TileRecord,
     now,
@@ -35,6 +36,11 @@ from cutline.store.clients import client
 from cutline.store.faults import REFUSED
 from cutline.store.items import META, Item, item_of, model_of, plain, stamp, typed
 from cutline.store.pages import cursor_of, start_of
+
+READ_AT_ONCE = 100
+"""Exports, where a list is of one status"""
+MOST_READS = 5
+"""Before such a list is given as far as it is"""
 
 
 def export_key(export_id: str, part: str = META) -> Item:
@@ -76,11 +82,17 @@ class Records:
         one of the ``earlier``. Raises Conflict where it is not, and NotFound."""
         return self._update(record, {**changes, "status": status}, earlier)
 
+    def begin_deleting(self, record: ExportRecord) -> ExportRecord:
+        """From now on it cannot be tried again. Raises Conflict where it runs, or another attempt has begun."""
+        return self._update(record, {"deleted_at": stamp(now())}, ENDED)
+
     def change(self, record: ExportRecord, **changes: Any) -> ExportRecord:
         """Other attributes than the status, whatever that is. Raises Conflict where another attempt has begun."""
         return self._update(record, changes, None)
 
-    def _update(self, record: ExportRecord, changes: dict[str, Any], earlier: Sequence[Status] | None) -> ExportRecord:
+    def _update(
+        self, record: ExportRecord, changes: dict[str, Any], earlier: Sequence[Status] | None, *, condition: str = ""
+    ) -> ExportRecord:
         at = stamp(now())
         changes = {key: _json(value) for key, value in changes.items()} | {"updated_at": at}
         if "status" in changes:
@@ -89,7 +101,7 @@ class Records:
         kept = {name: value for name, value in changes.items() if value is not None}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in kept)
         expression += " REMOVE " + ", ".join(f"#{name}" for name in gone) if gone else ""
-        condition = "attribute_exists(pk) AND attempt = :_attempt"
+        condition = "attribute_exists(pk) AND attempt = :_attempt" + condition
         values: dict[str, Any] = {"_attempt": record.attempt}
         names = {f"#{name}": name for name in changes}
         if earlier is not None:
@@ -109,36 +121,34 @@ class Records:
         except ClientError as error:
             if error.response["Error"]["Code"] == REFUSED:
                 known = self.get(record.export_id)
-                raise Conflict(f"export {record.export_id} is {known.status} in attempt {known.attempt}") from error
+                state = "being deleted" if known.deleted_at else f"{known.status} in attempt {known.attempt}"
+                raise Conflict(f"export {record.export_id} is {state}") from error
             raise
         return record_of(answer["Attributes"])
 
     def begin_again(self, record: ExportRecord) -> ExportRecord:
         """The next attempt of an export that came to nothing; a COG that is already made stays. Raises Conflict where
-        it has not ended so, or the next attempt has begun."""
-        fresh = {"error": None, "billed_ms": 0, "rendering_at": None}
+        it has not ended so, the next attempt has begun, or it is being deleted."""
+        counts = dict.fromkeys(("billed_ms", "tiles_done", "pixels_done", "pixels_rendered"), 0)
+        fresh = {"error": None, "rendering_at": None, "retried_at": stamp(now()), **counts}
         return self._update(
-            record, {**fresh, "attempt": record.attempt + 1, "status": "PENDING"}, ("ERROR", "CANCELLED")
+            record,
+            {**fresh, "attempt": record.attempt + 1, "status": "PENDING"},
+            ("ERROR", "CANCELLED"),
+            condition=" AND attribute_not_exists(deleted_at)",
         )
-
-    def add_billed(self, record: ExportRecord, milliseconds: int) -> int:
-        """Count Lambda time; returns all so far."""
-        answer = self._db.update_item(
-            TableName=self.table,
-            Key=export_key(record.export_id),
-            UpdateExpression="ADD billed_ms :more",
-            ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeValues=typed({":more": milliseconds}),
-            ReturnValues="UPDATED_NEW",
-        )
-        return int(plain(answer["Attributes"])["billed_ms"])
 
     def delete(self, export_id: str) -> None:
-        """The export and all that is kept of it in the table; its record goes last, so that one can try again."""
+        """The export and all that is kept of it in the table; its record goes last, so that one can try again, and
+        what was written meanwhile after it."""
+        self._delete_parts(export_id)
+        self._db.delete_item(TableName=self.table, Key=export_key(export_id))
+        self._delete_parts(export_id)
+
+    def _delete_parts(self, export_id: str) -> None:
         for item in self._query(f"EXPORT#{export_id}", "", ProjectionExpression="pk, sk"):
             if item["sk"]["S"] != META:
                 self._db.delete_item(TableName=self.table, Key={"pk": item["pk"], "sk": item["sk"]})
-        self._db.delete_item(TableName=self.table, Key=export_key(export_id))
 
     def forget_request(self, record: ExportRecord) -> None:
         """What led to this export leads to a new one from now on, unless it leads to another already."""
@@ -196,41 +206,102 @@ class Records:
     def of_owner(
         self, owner: str, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[ExportRecord], str | None]:
-        """The owner's exports, newest first, and where to go on. Raises InvalidRequest for a cursor that is none."""
+        """The owner's exports, newest first, and where to go on; of a status, that may be after fewer than ``limit``,
+        or none. Raises InvalidRequest for a cursor that is none."""
         found: list[ExportRecord] = []
+        last: Item | None = None
         start = start_of(cursor, f"OWNER#{owner}")
-        while True:
+        for _ in range(MOST_READS):
             answer = self._db.query(
                 TableName=self.table,
                 IndexName="gsi1",
                 KeyConditionExpression="gsi1pk = :owner",
                 ExpressionAttributeValues=typed({":owner": f"OWNER#{owner}"}),
                 ScanIndexForward=False,
-                Limit=max(limit - len(found), 1),
+                Limit=limit if status is None else READ_AT_ONCE,
                 **({"ExclusiveStartKey": start} if start else {}),
             )
-            records = [record_of(item) for item in answer["Items"]]
-            found += [record for record in records if status in (None, record.status)]
             start = answer.get("LastEvaluatedKey")
-            if not start or len(found) >= limit:
-                return found, cursor_of(start)
+            for item in answer["Items"]:
+                record = record_of(item)
+                if status not in (None, record.status):
+                    continue
+                if len(found) == limit:
+                    return found, cursor_of(last)
+                found.append(record)
+                last = item
+            if not start or len(found) == limit:
+                break
+        return found, cursor_of(start)
 
     # Its parts -------------------------------------------------------------------------------------------------
 
     def put_tile(self, export_id: str, tile: TileRecord) -> None:
-        """What became of a tile. One that its attempt has finished stays as it was recorded first."""
-        keys = {"pk": f"EXPORT#{export_id}", "sk": f"TILE#{tile.row:05d}#{tile.col:05d}"}
+        """What became of a tile, counted in the export's record. One that its attempt has finished stays as it was
+        recorded first, and what an earlier attempt says does not count any more.
+
+        Should this die half-way, a tile too few is counted: progress is a picture, and assembling looks for itself.
+        """
+        key = export_key(export_id, f"TILE#{tile.row:05d}#{tile.col:05d}")
+        finished = tile.state != "failed"
+        counted = {"billed_ms": tile.billed_ms}
+        if self._put_first(key, tile) and finished:
+            rendered = 0 if tile.reused else tile.pixels
+            counted |= {"tiles_done": 1, "pixels_done": tile.pixels, "pixels_rendered": rendered}
+        if not self._count(export_id, tile.attempt, counted):
+            self._expire_if_gone(key)
+
+    def _put_first(self, key: Item, tile: TileRecord) -> bool:
+        """Whether the tile's record is ``tile`` from now on."""
+        condition = "attribute_not_exists(pk) OR attempt < :attempt OR (attempt = :attempt AND #state = :failed)"
         try:
             self._db.put_item(
                 TableName=self.table,
-                Item=item_of(tile, **keys),
-                ConditionExpression="attribute_not_exists(pk) OR attempt <> :attempt OR #state = :failed",
+                Item=item_of(tile) | key,
+                ConditionExpression=condition,
                 ExpressionAttributeNames={"#state": "state"},
                 ExpressionAttributeValues=typed({":attempt": tile.attempt, ":failed": "failed"}),
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != REFUSED:
                 raise
+            return False
+        return True
+
+    def _count(self, export_id: str, attempt: int, counted: dict[str, int]) -> bool:
+        """Add to what the record counts. False where this attempt is not its latest any more, or it is gone."""
+        added = {name: number for name, number in counted.items() if number}
+        if not added:
+            return True
+        try:
+            self._db.update_item(
+                TableName=self.table,
+                Key=export_key(export_id),
+                UpdateExpression="ADD " + ", ".join(f"{name} :{name}" for name in added),
+                ConditionExpression="attempt = :attempt",
+                ExpressionAttributeValues=typed(
+                    {":attempt": attempt, **{f":{name}": number for name, number in added.items()}}
+                ),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != REFUSED:
+                raise
+            return False
+        return True
+
+    def _expire_if_gone(self, key: Item) -> None:
+        """Leave a part that was written of an export that has been deleted meanwhile to DynamoDB, which removes it in
+        a day or two: who writes parts need not have the right to delete."""
+        record = {"pk": key["pk"], **typed({"sk": META})}
+        answer = self._db.get_item(TableName=self.table, Key=record, ConsistentRead=True, ProjectionExpression="pk")
+        if "Item" not in answer:
+            self._db.update_item(
+                TableName=self.table,
+                Key=key,
+                UpdateExpression="SET #ttl = :now",
+                ExpressionAttributeNames={"#ttl": "ttl"},
+                ExpressionAttributeValues=typed({":now": int(time.time())}),
+            )
 
     def tiles(self, export_id: str, attempt: int) -> Iterator[TileRecord]:
         """Those of one attempt that are finished or have failed."""
@@ -238,26 +309,6 @@ class Records:
             tile = model_of(TileRecord, item)
             if tile.attempt == attempt:
                 yield tile
-
-    def progress(self, export_id: str, attempt: int) -> Progress:
-        """How far the tiles of one attempt are."""
-        tiles, pixels, rendered = 0, 0, 0
-        pages = self._db.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :part)",
-            FilterExpression="attempt = :attempt AND #state <> :failed",
-            ProjectionExpression="pixels, reused",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues=typed(
-                {":pk": f"EXPORT#{export_id}", ":part": "TILE#", ":attempt": attempt, ":failed": "failed"}
-            ),
-        )
-        for tile in (plain(item) for page in pages for item in page["Items"]):
-            size = tile.get("pixels", 0)  # what an older version recorded has none
-            tiles += 1
-            pixels += size
-            rendered += 0 if tile["reused"] else size
-        return Progress(tiles=tiles, pixels=pixels, rendered=rendered)
 
     def failures(self, export_id: str, attempt: int) -> Iterator[Failure]:
         """Why children of the map gave up."""
@@ -281,8 +332,9 @@ class Records:
 
     def add_event(self, export_id: str, event: Event, *, once: str | None = None) -> None:
         """Two at the same time are two events, unless they have the same word for ``once``."""
-        place = f"EVENT#{stamp(event.at)}#{once or secrets.token_hex(4)}"
-        self._db.put_item(TableName=self.table, Item=item_of(event, pk=f"EXPORT#{export_id}", sk=place))
+        key = export_key(export_id, f"EVENT#{stamp(event.at)}#{once or secrets.token_hex(4)}")
+        self._db.put_item(TableName=self.table, Item=item_of(event) | key)
+        self._expire_if_gone(key)
 
     def events(self, export_id: str) -> Iterator[Event]:
         return (model_of(Event, item) for item in self._query(f"EXPORT#{export_id}", "EVENT#"))
