@@ -82,7 +82,8 @@ def test_an_export_arrives_and_once_more(running: Running, home: str, sftp_serve
         what="the archive",
     )
     story = audit.text
-    assert story.count('"delivery asked for"') == 2
+    told = [line["what"] for line in audit.json()["events"]]
+    assert [told.count(what) for what in ("delivery asked for", "delivered", "not delivered")] == [2, 1, 1]
     ways = [tuple(run["state"] for run in each["states"]) for each in audit.json()["deliveries"]]
     assert set(ways) == {(*BEGUN, how, *ENDED) for how in ("Delivered", "NotDelivered")}
     assert PASSWORD not in story + running.get(f"/exports/{export}/logs?limit=1000").text + running.said()

@@ -28,7 +28,7 @@ from tests.support.interpreter import ASL
 State = dict[str, Any]
 MACHINE = json.loads(ASL.read_text())
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-TRIGGERED = {"submit", "import_aoi", "reconcile"}
+TRIGGERED = {"submit", "import_aoi", "reconcile", "meter"}
 """Functions that are no states: the API, the inbox and the ends of executions call them"""
 LEAVES = {"what", "export_id", "attempt", "plan_href", "tiles", "delivery_id", "cog_href"}
 """All that a Lambda is ever given: ids and hrefs"""

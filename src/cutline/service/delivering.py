@@ -14,10 +14,10 @@ from cutline.models.record import LINK, DeliveryRecord, Event, ExportRecord, Fai
 from cutline.models.task import Delivered, DeliveryTask
 from cutline.service.addresses import download_url
 from cutline.service.boundary import logger
-from cutline.service.parcels import parcel_of, path_of, place_of
+from cutline.service.parcels import parcel_of, path_of
 from cutline.service.targets import target_of
 from cutline.settings import service
-from cutline.store.bucket import Bucket
+from cutline.store.bucket import Bucket, place_of
 from cutline.store.deliveries import Deliveries
 from cutline.store.destinations import Destinations
 from cutline.store.records import Records
@@ -110,8 +110,9 @@ class _Carried:
         self.keep(**changes)
         delivery = self._delivery
         if delivery.execution:  # no execution of an attempt tells of it
-            details = {"delivery_id": delivery.delivery_id, "uri": delivery.uri, "state": delivery.state}
-            event = Event(at=now(), what="delivered", by="deliver", attempt=delivery.attempt, details=details)
+            details = {"delivery_id": delivery.delivery_id, "uri": delivery.uri}
+            what = "delivered" if delivery.state == "done" else "not delivered"
+            event = Event(at=now(), what=what, by="deliver", attempt=delivery.attempt, details=details)
             Records(service().table).add_event(self._record.export_id, event)
         return Delivered(done=True, delivered=delivery.state == "done")
 
