@@ -92,7 +92,7 @@ def test_a_token_that_is_not_for_us_is_refused(running: Running, wrong: dict[str
     token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": KEY_ID})
     answer = running.get("/me", None, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
-    assert answer.json()["code"] == "unauthorized"
+    assert answer.json()["code"] == "unauthenticated"
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Basic ZGVtbzpkZW1v"}])

@@ -119,6 +119,7 @@ def _links(record: ExportRecord) -> dict[str, str]:
         links |= {
             "download": url_of(record.export_id, "download"),
             "item": url_of(record.export_id, "download?asset=item"),
+            "share": url_of(record.export_id, "links"),
         }
     if record.origin is not None:
         links["upload"] = f"{service().url}/uploads/{record.origin}"
