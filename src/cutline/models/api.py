@@ -254,7 +254,7 @@ class ExportView(Model):
     error: Failure | None = None
     result: ResultView | None = None
     origin: str | None = Field(default=None, description="The upload that it came from")
-    links: dict[str, str] = Field(description="self and, as far as there are such, tiles, download, item, share, audit, …")
+    links: dict[str, str] = Field(description="self and, as far as there are such, tiles, download, share, audit, …")
 
 
 class ExportPage(Model):
