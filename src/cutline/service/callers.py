@@ -25,7 +25,6 @@ class Caller:
     sub: str
     username: str = ""
     groups: frozenset[str] = frozenset()
-    scope: frozenset[str] = frozenset()
 
     @property
     def is_admin(self) -> bool:
@@ -42,15 +41,13 @@ def caller_of(event: Mapping[str, Any]) -> Caller:
     sub = claims.get("sub")
     if not sub:
         raise Unauthenticated("this needs an access token: send Authorization: Bearer …")
-    scope = frozenset(str(claims.get("scope", "")).split())
-    if claims.get("token_use", "access") != "access" or SCOPE not in scope:
+    if claims.get("token_use", "access") != "access" or SCOPE not in str(claims.get("scope", "")).split():
         raise AccessDenied(f"the token does not grant {SCOPE}; ask for an access token with that scope")
     return Caller(
         sub=str(sub),
         # A machine's token has neither name nor groups.
         username=str(claims.get("username") or claims.get("client_id") or sub),
         groups=_groups(claims.get("cognito:groups")),
-        scope=scope,
     )
 
 

@@ -15,9 +15,8 @@ from cutline.deliver.target import COG, ITEM
 from cutline.errors import NotFound
 from cutline.models.record import ExportRecord, now
 from cutline.models.traffic import File, LinkRecord, Ticket
-from cutline.service.parcels import place_of
 from cutline.settings import service
-from cutline.store.bucket import Bucket
+from cutline.store.bucket import Bucket, place_of
 from cutline.store.metering import Traffic
 from cutline.store.rates import Rates
 

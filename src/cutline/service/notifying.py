@@ -7,7 +7,6 @@ import datetime as dt
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
@@ -23,7 +22,7 @@ from cutline.service.boundary import logger
 from cutline.service.sharing import share
 from cutline.settings import service
 from cutline.store import mail
-from cutline.store.bucket import Bucket
+from cutline.store.bucket import Bucket, place_of
 from cutline.store.records import Records
 from cutline.store.webhooks import Accounts
 
@@ -118,5 +117,5 @@ def _way_to(record: ExportRecord, preferences: Preferences) -> tuple[str, dt.dat
 
 def _content(href: str) -> bytes | None:
     """Of an ``s3://`` address; None where it is gone meanwhile: a mail does without."""
-    place = urlsplit(href, allow_fragments=False)
-    return Bucket(place.netloc).read(href.split("/", 3)[3])
+    bucket, key = place_of(href)
+    return Bucket(bucket).read(key)

@@ -6,12 +6,11 @@ import base64
 import functools
 import hashlib
 import json
-from urllib.parse import urlsplit
 
 from cutline.deliver.target import COG, ITEM, Parcel
 from cutline.errors import DeliveryRejected
 from cutline.models.record import ExportRecord, Result
-from cutline.store.bucket import Bucket
+from cutline.store.bucket import Bucket, place_of
 
 
 def parcel_of(record: ExportRecord, result: Result, prefix: str) -> Parcel:
@@ -37,11 +36,6 @@ def path_of(record: ExportRecord, prefix: str) -> str:
     """Of its files at a destination, without suffix: the folder with all filled in, and the export's name."""
     folder = prefix.format(name=record.name, date=f"{record.created_at:%Y-%m-%d}", id=record.export_id)
     return f"{folder}/{record.name}" if folder else record.name
-
-
-def place_of(href: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` address."""
-    return urlsplit(href, allow_fragments=False).netloc, href.split("/", 3)[3]
 
 
 def _manifest(record: ExportRecord, result: Result, item: bytes) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from cutline.errors import NotFound, TooLarge
 from cutline.estimate import bytes_max, bytes_min
 from cutline.export import plan_request
@@ -15,7 +13,7 @@ from cutline.service.attempts import needed
 from cutline.service.deliveries import deliveries_of
 from cutline.service.sources import permit, request_of, told_of
 from cutline.settings import ServiceSettings, service
-from cutline.store.bucket import Bucket
+from cutline.store.bucket import Bucket, place_of
 from cutline.store.plans import Plans
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
@@ -51,8 +49,8 @@ def plan_export(task: ExportTask) -> Planned:
 
 
 def _body(record: ExportRecord) -> ExportBody:
-    place = urlsplit(record.request_href)
-    content = Bucket(place.netloc).read(place.path.lstrip("/"))
+    bucket, key = place_of(record.request_href)
+    content = Bucket(bucket).read(key)
     if content is None:
         raise NotFound(f"the request of export {record.export_id} is gone; submit it again")
     return ExportBody.model_validate_json(content)
@@ -62,8 +60,8 @@ def _made(record: ExportRecord) -> str | None:
     """Where an earlier attempt's COG is, if it still is."""
     if record.result is None:
         return None
-    place = urlsplit(record.result.cog_href)
-    whole = Bucket(place.netloc).size(place.path.lstrip("/")) == record.result.nbytes
+    bucket, key = place_of(record.result.cog_href)
+    whole = Bucket(bucket).size(key) == record.result.nbytes
     return record.result.cog_href if whole else None
 
 

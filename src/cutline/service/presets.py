@@ -13,7 +13,7 @@ from cutline.models.api_uploads import PresetView
 from cutline.models.record import Failure, now
 from cutline.models.upload import PresetRecord, UploadRecord
 from cutline.service.boundary import logger
-from cutline.service.callers import SCOPE, Caller
+from cutline.service.callers import Caller
 from cutline.service.sources import checked
 from cutline.service.submitting import submit
 from cutline.service.uploads import safe_name
@@ -99,7 +99,7 @@ def export_upload(upload_id: str) -> UploadRecord:
     record = uploads.get(upload_id)
     if record.export_id or record.state != "READY" or record.preset is None:
         return record
-    caller = Caller(sub=record.owner, username=record.owner, scope=frozenset({SCOPE}))
+    caller = Caller(sub=record.owner, username=record.owner)
     try:
         _check_origin(record)
         preset = body_of(Presets(settings.table).get(record.owner, record.preset))

@@ -12,8 +12,10 @@ from cutline.errors import Conflict, InvalidRequest, NotFound, UnsupportedCRS
 from cutline.models.api_uploads import UploadForm, UploadView
 from cutline.models.record import now
 from cutline.models.upload import MAX_BYTES, Reading, UploadRecord
+from cutline.service.addresses import export_url
 from cutline.service.callers import Caller
 from cutline.settings import service
+from cutline.store.bucket import place_of
 from cutline.store.inbox import Form, Inbox
 from cutline.store.records import Records
 from cutline.store.uploads import Presets, Uploads
@@ -120,7 +122,7 @@ def area_of(aoi_href: str, owner: str) -> dict[str, Any]:
     place = found.groups() if found else None
     area = None
     if place == (settings.inbox_bucket, owner):
-        area = Inbox(settings.inbox_bucket).read_json(_key_of(aoi_href))
+        area = Inbox(settings.inbox_bucket).read_json(place_of(aoi_href)[1])
     if area is None:
         raise InvalidRequest(
             f"{aoi_href} is no area of yours; take the aoi_href of GET /uploads/{{id}}", pointer="/aoi_href"
@@ -134,12 +136,12 @@ def view_of(record: UploadRecord, *, whole: bool = False) -> UploadView:
     common = record.model_dump(include=set(UploadView.model_fields))
     links = {"self": upload_url(record.upload_id)}
     if record.export_id:
-        links["export"] = f"{service().url}/exports/{record.export_id}"
+        links["export"] = export_url(record.export_id)
     geometry = None
     if whole:
         inbox = Inbox(service().inbox_bucket)
         if record.aoi_href:
-            key = _key_of(record.aoi_href)
+            _, key = place_of(record.aoi_href)
             links["geojson"] = inbox.link(key, LINK_SECONDS)
             size = inbox.size(key)
             geometry = inbox.read_json(key) if size is not None and size <= INLINE_BYTES else None
@@ -156,10 +158,6 @@ def form_view(form: Form) -> UploadForm:
 
 def upload_url(upload_id: str) -> str:
     return f"{service().url}/uploads/{upload_id}"
-
-
-def _key_of(href: str) -> str:
-    return href.split("/", 3)[3]
 
 
 def safe_name(filename: str) -> str:

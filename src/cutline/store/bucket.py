@@ -18,6 +18,12 @@ _LOGGED = "CutlineLogged"
 _CHANGED = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"})
 
 
+def place_of(href: str) -> tuple[str, str]:
+    """Bucket and key of an ``s3://`` address."""
+    bucket, key = href.removeprefix("s3://").split("/", 1)
+    return bucket, key
+
+
 class Bucket:
     """By its name."""
 
