@@ -163,7 +163,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[CutlineError], str, str | None]] 
         {"aoi": area_of(405001, 5595001, 405003, 5595003)}, InvalidRequest, "no pixel centre", "/output/resolution"
     ),
     "beside the grid": ({"geobox": ELSEWHERE}, InvalidRequest, "does not touch the grid", "/output/geobox"),
-    "nodata too large": ({"nodata": 70000.0}, InvalidRequest, "choose a whole number from 0 to 65,535", "/output/nodata"),
+    "nodata too large": ({"nodata": 70000.0}, InvalidRequest, "a whole number from 0 to 65,535", "/output/nodata"),
     "nodata below zero": ({"nodata": -1.0}, InvalidRequest, "nodata -1", "/output/nodata"),
     "half a nodata": ({"nodata": 0.5}, InvalidRequest, "nodata 0.5", "/output/nodata"),
     "NaN in integers": ({"nodata": math.nan}, InvalidRequest, "nodata nan", "/output/nodata"),
