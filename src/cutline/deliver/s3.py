@@ -52,8 +52,10 @@ class S3Target:
             finally:
                 s3.abort_multipart_upload(**upload)
             s3.put_object(**place, **options, Body=content)
-            found = s3.get_object(**place)["Body"].read(len(content) + 1)
-            s3.delete_object(**place)
+            try:
+                found = s3.get_object(**place)["Body"].read(len(content) + 1)
+            finally:
+                s3.delete_object(**place)
         if found != content:
             raise DeliveryRejected(f"the bucket {self._settings.bucket} gives back other bytes than it took")
 

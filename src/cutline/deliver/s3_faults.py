@@ -74,6 +74,7 @@ _CODES = {
     "ExpiredToken": _Told(BadCredentials, "the access keys have expired; enter new ones"),
     "InvalidToken": _Told(BadCredentials, "the access keys are those of a session; enter those of a user"),
     "NoSuchBucket": _Told(DeliveryRejected, "there is no bucket {bucket}; create it, or name another"),
+    "NotImplemented": _Told(DeliveryRejected, "this S3 refuses checksums by CRC-64/NVME; use one that does not"),
     "InvalidStorageClass": _Told(DeliveryRejected, "this S3 has no storage class {storage_class}; choose STANDARD"),
     "InvalidTag": _Told(DeliveryRejected, "S3 does not take the tags; use letters, digits, spaces and + - = . _ : / @"),
     "KeyTooLongError": _Told(DeliveryRejected, "folder and name have more than S3's 1,024 bytes; shorten them"),

@@ -132,8 +132,8 @@ class Upload:
 
     def _bring(self) -> bool:
         """All parts that are missing, several at once; False where the time ended first."""
-        missing = (n for n in self._numbers() if self._done.get(n, ("", -1))[1] != self._size(n))
-        saved = self._nbytes()
+        missing = (number for number in self._numbers() if not self._has(number))
+        unsaved = 0
         with ThreadPoolExecutor(self._cut.at_once) as threads:
             running: dict[Future[tuple[str, int]], int] = {}
             try:
@@ -144,14 +144,20 @@ class Upload:
                         break
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         self._done[running.pop(future)] = future.result()
-                    if self._nbytes() - saved >= _SAVED_EVERY:
+                        unsaved += self._cut.part
+                    if unsaved >= _SAVED_EVERY:
                         self._save()
-                        saved = self._nbytes()
+                        unsaved = 0
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
         self._save()
-        return self._nbytes() == self._parcel.nbytes
+        return all(map(self._has, self._numbers()))
+
+    def _has(self, number: int) -> bool:
+        """Whether the bucket has that part, cut as we cut it."""
+        start, end = self._range(number)
+        return number in self._done and self._done[number][1] == end - start
 
     def _next(self, missing: Iterator[int], room: int) -> Iterator[int]:
         """Up to ``room`` parts to begin, while there is time."""
@@ -193,12 +199,6 @@ class Upload:
         start = (number - 1) * self._cut.part
         return start, min(start + self._cut.part, self._parcel.nbytes)
 
-    def _size(self, number: int) -> int:
-        start, end = self._range(number)
-        return end - start
-
-    def _nbytes(self) -> int:
-        return sum(nbytes for _, nbytes in self._done.values())
-
     def _save(self) -> None:
-        self._trip.save({"upload": self._place["UploadId"], **self._cut._asdict(), "nbytes": self._nbytes()})
+        nbytes = sum(nbytes for _, nbytes in self._done.values())
+        self._trip.save({"upload": self._place["UploadId"], **self._cut._asdict(), "nbytes": nbytes})
