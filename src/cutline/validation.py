@@ -53,6 +53,10 @@ FORMS = {
     r"^[^\x00-\x1f\x7f]+$": "should be of one line, without control characters",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "should be a bucket's name: 3 to 63 lower-case letters, digits, . and -",
     r"^[a-z0-9-]{4,30}$": "should be a region such as eu-central-1",
+    r"^[\w .:/=+@-]+$": "should be made of letters, digits, spaces and . : / = + @ _ -, as S3 takes tags",
+    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+$": (
+        "should be a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID"
+    ),
     r"^\d{12}$": "should be the 12 digits of an AWS account",
     r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$": "should be a role's ARN, arn:aws:iam::ACCOUNT:role/NAME",
     r"^[A-Za-z0-9.:-]{1,253}$": "should be the name or the address of a host, without scheme and path",

@@ -42,6 +42,11 @@ Prefix = Annotated[
 ]
 
 
+_TAG = r"^[\w .:/=+@-]+$"
+TagKey = Annotated[str, Field(max_length=128, pattern=_TAG)]
+TagValue = Annotated[str, Field(max_length=256, pattern=_TAG)]
+
+
 class S3Settings(Model):
     """A bucket of the user's. Entered by a role that trusts us with our ExternalId, or by access keys (the secret)."""
 
@@ -54,10 +59,13 @@ class S3Settings(Model):
         default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$", max_length=300
     )
     kms_key: str | None = Field(
-        default=None, max_length=300, description="ARN of the key that the file is encrypted by"
+        default=None,
+        max_length=300,
+        pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+$",
+        description="ARN of the key that the file is encrypted by",
     )
     storage_class: Literal["STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR"] = "STANDARD"
-    tags: dict[str, str] = Field(default_factory=dict, max_length=10)
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=10)
     endpoint: str | None = Field(default=None, max_length=300, description="Of another S3 than AWS's: https://host")
 
 
@@ -87,7 +95,7 @@ class SftpSettings(Model):
     kind: Literal["sftp"] = "sftp"
     host: str = Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")
     port: int = Field(default=22, ge=1, le=65535)
-    username: str = Field(min_length=1, max_length=100)
+    username: str = Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     host_key: str = Field(
         max_length=2000,
         description="The server's public key, as in known_hosts: type and Base64",
