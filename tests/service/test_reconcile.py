@@ -78,7 +78,7 @@ def used(aws: ServiceSettings) -> tuple[int, int]:
     ("status", "more", "code", "words"),
     [
         ("TIMED_OUT", {}, "timed-out", "within the hour"),
-        ("ABORTED", {"error": "x", "cause": "y"}, "aborted", "stopped by an operator"),
+        ("ABORTED", {"error": "x", "cause": "y"}, "aborted", "stopped, by an operator or with the service"),
         ("FAILED", {"error": "States.Runtime", "cause": "JsonPath"}, "internal-error", "States.Runtime"),
         ("FAILED", {}, "internal-error", "retry goes on"),
         ("SUCCEEDED", {}, "internal-error", "ended without a result"),

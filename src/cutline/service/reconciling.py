@@ -37,7 +37,9 @@ _CAUSES = {
     "TIMED_OUT": Failure(
         code="timed-out", message=f"it was not done within the hour that an export may take; {_AGAIN}"
     ),
-    "ABORTED": Failure(code="aborted", message=f"its execution was stopped by an operator; {_AGAIN}"),
+    "ABORTED": Failure(
+        code="aborted", message=f"its execution was stopped, by an operator or with the service; {_AGAIN}"
+    ),
     "SUCCEEDED": Failure(code="internal-error", message=f"its execution ended without a result; {_AGAIN}"),
     "MISSING": Failure(
         code="never-started", message="it was accepted but its execution never started; retry starts it"
