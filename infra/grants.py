@@ -124,20 +124,20 @@ class Grants:
     def _plan(self) -> list[Grant]:
         data = self._data
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "Query"),
+            # It opens rasters of strangers: of the table it has what an export is made of.
+            self._table("GetItem", "PutItem", "UpdateItem", "Query", keys=("EXPORT#*", "QUOTA#*")),
+            self._table("GetItem", keys=("DESTINATION#*",), name="Destinations"),
             Grant("Exports", READ, [data.exports.arn_for_objects("*")], EXPORTS),  # a retry may find its COG made
             Grant("ExportsBucket", LOOK, [data.exports.bucket_arn]),
             Grant("Plans", (*READ, *WRITE), [data.work.arn_for_objects("exports/*")], PLANS),
             Grant("WorkBucket", LOOK, [data.work.bucket_arn]),
-            Grant("Areas", READ, [data.inbox.arn_for_objects("*/aois/*")], UPLOADS),
-            Grant("InboxBucket", LOOK, [data.inbox.bucket_arn]),
             *self._sources(),
         ]
 
     def _render_tile(self) -> list[Grant]:
         work = self._data.work
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "Query"),
+            self._table("GetItem", "PutItem", "UpdateItem", "Query", keys=("EXPORT#*",)),
             Grant("Plans", READ, [work.arn_for_objects("exports/*")], PLANS),
             Grant("Segments", (*READ, *WRITE), [work.arn_for_objects("segments/*")], SEGMENTS),
             Grant("WorkBucket", LOOK, [work.bucket_arn]),
@@ -200,14 +200,9 @@ class Grants:
 
     def _import_aoi(self) -> list[Grant]:
         """It reads files of strangers: it sees the inbox and the records of uploads, and writes areas only."""
-        inbox, table = self._data.inbox, self._data.table
-        only_uploads: dict[str, dict[str, object]] = {
-            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["UPLOAD#*"]},
-            "Null": {"dynamodb:LeadingKeys": "false"},  # "for all" holds of none, too
-        }
-        actions = tuple(f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem"))
+        inbox = self._data.inbox
         return [
-            Grant("Table", actions, [table.table_arn], when=only_uploads),
+            self._table("GetItem", "PutItem", "UpdateItem", keys=("UPLOAD#*",)),
             Grant("Inbox", (*READ, "s3:GetObjectVersion"), [inbox.arn_for_objects("*")], UPLOADS),
             Grant("InboxBucket", LOOK, [inbox.bucket_arn]),
             Grant("Areas", ("s3:PutObject",), [inbox.arn_for_objects("*/aois/*")], UPLOADS),
@@ -224,11 +219,17 @@ class Grants:
 
     # What several have in common --------------------------------------------------------------------------------
 
-    def _table(self, *actions: str, indexes: Sequence[str] = ()) -> Grant:
-        """Transactions have no action of their own."""
+    def _table(
+        self, *actions: str, indexes: Sequence[str] = (), keys: Sequence[str] = (), name: str = "Table"
+    ) -> Grant:
+        """All of the table, or partitions by these ``keys`` alone. Transactions have no action of their own."""
         arn = self._data.table.table_arn
         places = [arn, *(f"{arn}/index/{index}" for index in indexes)]
-        return Grant("Table", [f"dynamodb:{action}" for action in actions], places)
+        only: dict[str, dict[str, object]] = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)},
+            "Null": {"dynamodb:LeadingKeys": "false"},  # "for all" holds of none, too
+        }
+        return Grant(name, [f"dynamodb:{action}" for action in actions], places, when=only if keys else None)
 
     def _mail(self) -> list[Grant]:
         users = Grant("Users", ("cognito-idp:ListUsers",), [self._auth.pool.user_pool_arn])

@@ -113,7 +113,8 @@ def _of_dynamodb(operation: str, params: Mapping[str, Any]) -> list[Asked]:
 def _of_item(operation: str, params: Mapping[str, Any]) -> Asked:
     index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
     key = params.get("Key") or params.get("Item") or {}
-    context = {"dynamodb:LeadingKeys": key["pk"]["S"]} if key else {}
+    pk = key["pk"] if key else params.get("ExpressionAttributeValues", {}).get(":pk")  # a query's
+    context = {"dynamodb:LeadingKeys": pk["S"]} if pk else {}
     resource = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{params['TableName']}{index}"
     return Asked(f"dynamodb:{operation}", resource, context)
 

@@ -58,6 +58,10 @@ def test_roles_are_read_as_iam_reads_them(aws_server: ServiceSettings, resources
     assert not importing.allows(Asked("dynamodb:GetItem", table, {"dynamodb:LeadingKeys": "EXPORT#1"}))
     assert not importing.allows(Asked("dynamodb:GetItem", table))
     assert not rendering.allows(Asked("dynamodb:DeleteItem", table))
+    for role in (rendering, Role(resources, "plan", known)):
+        assert role.allows(Asked("dynamodb:PutItem", table, {"dynamodb:LeadingKeys": "EXPORT#1"}))
+        for key in ("DESTINATION#1", "WEBHOOKS#1", "ACCOUNT#1", "UPLOAD#1"):
+            assert not role.allows(Asked("dynamodb:PutItem", table, {"dynamodb:LeadingKeys": key}))
     segments = f"arn:aws:s3:::{service().work_bucket}/segments/a/0.segment"
     assert rendering.allows(Asked("s3:PutObject", segments))
     assert not rendering.allows(Asked("s3:PutObject", segments.replace("segments", "exports")))
