@@ -37,8 +37,6 @@ ARCHIVE = "one object an attempt; Object Lock keeps what is written"
 EXECUTIONS = "an execution is named by its export and attempt, a child by AWS"
 LOGS = "streams are named by AWS; the group is one function's"
 SOURCES = "scenes below the prefix that cutline:source_hosts names"
-SECRETS = "cutline/"
-"""What the names of users' secrets begin with, as cutline.settings has it"""
 USER_SECRETS = "one secret a webhook or destination, made by its owner"
 ROLES = "roles by which users let us into their buckets; each trusts us with an ExternalId of its own"
 SENDERS = "one address, as the condition says; it may be verified by itself or by its domain"
@@ -246,7 +244,7 @@ class Grants:
         secrets = self._stack.format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name=f"{SECRETS}{kind}/*",
+            resource_name=f"{self._secrets.prefix}{kind}/*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         name = f"Secrets{kind.capitalize()}"

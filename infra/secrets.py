@@ -18,6 +18,8 @@ class SecretsKey(Construct):
     def __init__(self, scope: Construct) -> None:
         super().__init__(scope, "Secrets")
         self.alias = f"alias/{Stack.of(self).stack_name}-secrets"
+        self.prefix = f"{Stack.of(self).stack_name}/"
+        """What the names of the secrets begin with"""
         self.key = kms.Key(
             self,
             "Key",

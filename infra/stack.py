@@ -96,6 +96,7 @@ def _environment(
         "CUTLINE_AUDIT_BUCKET": data.audit.bucket_name,
         "CUTLINE_READY_QUEUE": ready.queue.queue_url,
         "CUTLINE_NOTIFY_QUEUE": notices.queue.queue_url,
+        "CUTLINE_SECRETS": secrets.prefix,
         "CUTLINE_SECRETS_KEY": secrets.alias,
         "CUTLINE_ACCOUNT": Aws.ACCOUNT_ID,
         "CUTLINE_USER_POOL": auth.pool.user_pool_id,

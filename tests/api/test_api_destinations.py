@@ -293,7 +293,7 @@ def test_a_secret_is_found_nowhere(
     answers.append(api("POST", finished, body=wanted))
     answers += [api("GET", f"/exports/{EXPORT}{part}") for part in ("", "/audit")]
     manager = client("secretsmanager")
-    manager.put_secret_value(SecretId=f"cutline/destinations/{ANNA}/{destination}", SecretString=f'["{CANARY}"]')
+    manager.put_secret_value(SecretId=f"Cutline/destinations/{ANNA}/{destination}", SecretString=f'["{CANARY}"]')
     answers.append(api("POST", f"{path}/verify"))
     assert answers[-1].status == 500
     assert any(CANARY in text for text in secrets().values()), "it is where it belongs"

@@ -148,7 +148,7 @@ def test_a_destination(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_other_function_reads_secrets_of_destinations(aws: ServiceSettings, resources: Resources) -> None:
-    known, arn = known_on_deployment(aws), "arn:aws:secretsmanager:us-east-1:123456789012:secret:cutline/destinations/"
+    known, arn = known_on_deployment(aws), "arn:aws:secretsmanager:us-east-1:123456789012:secret:Cutline/destinations/"
     read = Asked("secretsmanager:GetSecretValue", f"{arn}anna/1-AbCdEf")
     assert [each for each in sorted(functions_of(resources)) if Role(resources, each, known).allows(read)] == [
         "deliver"

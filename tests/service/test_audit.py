@@ -88,7 +88,11 @@ def rendered(aws: ServiceSettings) -> ExportRecord:
     gave_up["error"] = json.dumps({"Error": "InvalidRequest", "Cause": broken.model_dump_json()})
     keys = {"pk": "EXPORT#01hzy3", "sk": "FAILURE#1#2"}
     client("dynamodb").put_item(TableName=aws.table, Item=typed(keys | gave_up))
-    plan = plan_of(header_scene("S2A_T33UVS", href="https://scenes.example.org/S2A_T33UVS.tif?sig=SECRET", identity="5d41402abc4b2a76"))
+    plan = plan_of(
+        header_scene(
+            "S2A_T33UVS", href="https://scenes.example.org/S2A_T33UVS.tif?sig=SECRET", identity="5d41402abc4b2a76"
+        )
+    )
     Plans(aws.work_bucket).keep(ExportTask(export_id="01hzy3", attempt=1), plan)
     return record
 

@@ -30,6 +30,7 @@ ENVIRON = {
     "CUTLINE_AUDIT_BUCKET": "cutline-test-audit",
     "CUTLINE_READY_QUEUE": f"https://sqs.{REGION}.amazonaws.com/123456789012/cutline-test-ready",
     "CUTLINE_NOTIFY_QUEUE": f"https://sqs.{REGION}.amazonaws.com/123456789012/cutline-test-notify",
+    "CUTLINE_SECRETS": "Cutline/",
     "CUTLINE_URL": "https://api.example.org",
     "CUTLINE_SOURCE_HOSTS": "s3://scenes,*.example.org",
 }
