@@ -46,7 +46,7 @@ def test_a_bucket_by_access_keys(api: Call) -> None:
     made = make(api)
     path = f"/destinations/{made['destination_id']}"
     assert (made["state"], made["has_secret"], made["setup"]["trust_policy"]) == ("new", True, None)
-    assert secrets() == {f"cutline{path.replace('/destinations', f'/destinations/{ANNA}')}": json.dumps(KEYS)}
+    assert secrets() == {f"Cutline{path.replace('/destinations', f'/destinations/{ANNA}')}": json.dumps(KEYS)}
     assert api("GET", path).json == made
     assert api("GET", "/destinations").json == {"destinations": [made]}
 

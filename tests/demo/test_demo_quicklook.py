@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from demo.legend import RAMP
+from cutline.quicklook import COLOURS
 from demo.quicklook import quicklook
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -47,8 +47,8 @@ def test_one_band_is_drawn_by_the_ramp_with_a_legend(tmp_path: Path) -> None:
     values[:, 400:] = np.nan
     quicklook(_cog(tmp_path / "n.tif", values, np.nan, ["ndvi"]), tmp_path / "n.png")
     picture = _picture(tmp_path / "n.png")
-    assert picture[:3, 100, 2].tolist() == RAMP[0].tolist()
-    assert picture[:3, 100, -2].tolist() == RAMP[-1].tolist()
+    assert picture[:3, 100, 2].tolist() == COLOURS[0].tolist()
+    assert picture[:3, 100, -2].tolist() == COLOURS[-1].tolist()
     assert picture[3, 500, 900] == 0
     assert picture[3, 780, 100] == 255  # the legend
 

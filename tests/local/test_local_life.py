@@ -66,7 +66,7 @@ def test_an_export_whose_source_is_missing_says_so(running: Running, area: Any) 
     failed = running.ended(export_id)
     assert (failed["status"], failed["error"]["code"]) == ("ERROR", "invalid-scene")
     [attempt] = settled(running, export_id)["attempts"]
-    assert [run["state"] for run in attempt["states"]] == ["Plan", "MarkError", "NotifyError", "Failed"]
+    assert [run["state"] for run in attempt["states"]] == ["Begin", "Plan", "MarkError", "NotifyError", "Failed"]
     assert running.get("/me").json()["used"] == before
 
 

@@ -344,7 +344,7 @@ def test_its_end_is_settled_and_its_story_told(machine: Interpreter) -> None:
     [attempt] = audit_of(record(machine)).attempts
     assert (attempt.source, attempt.status) == ("archive", "FAILED")
     assert [run.state for run in attempt.states] == ["Begin", "Plan", "MarkError", "NotifyError", "Failed"]
-    [failure] = attempt.states[0].failures
+    [failure] = attempt.states[1].failures
     assert (failure.error.code, failure.again) == ("too-large", False)
 
 

@@ -52,7 +52,7 @@ def create(body: NewUpload) -> Response[Any]:
     responses=told(200, "A page of them, newest first", UploadPage),
 )
 def listed(
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 50,
     cursor: Annotated[str | None, Query(max_length=2000, description="As the page before has it")] = None,
 ) -> Response[Any]:
     records, more = list_uploads(caller(router), limit=limit, cursor=cursor)

@@ -108,7 +108,7 @@ def deleted(webhook_id: Id) -> Response[Any]:
 )
 def log(
     webhook_id: Id,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 50,
     before: Annotated[int | None, Query(ge=1, lt=MOST, description="As the page before has it")] = None,
 ) -> Response[Any]:
     return answer(HTTPStatus.OK, page_of_deliveries(caller(router), webhook_id, limit=limit, before=before))
