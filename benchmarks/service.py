@@ -21,7 +21,7 @@ from cutline.cog.checksum import crc64_text
 from local.scenes import BUCKET
 from tests.support.local import ENDED, Running, service
 
-SHARE = 0.04
+SHARE = 0.006
 """Of the area: one tile"""
 MOST = 3.0
 """Seconds"""
