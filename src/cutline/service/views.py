@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cutline.errors import AccessDenied
 from cutline.models.api import DeliveryView, ExportPage, ExportView, ResultView, TilesDone
 from cutline.models.record import ExportRecord, Progress, Status, now
+from cutline.service.addresses import export_url
 from cutline.service.callers import Caller
 from cutline.settings import service
 from cutline.store.latest import latest
@@ -60,11 +61,6 @@ def page_of(caller: Caller, *, owner: str | None, status: Status | None, limit: 
     return ExportPage(exports=tuple(views), cursor=following)
 
 
-def url_of(export_id: str, part: str = "") -> str:
-    """The address of an export, or of a part of it."""
-    return f"{service().url}/exports/{export_id}" + (f"/{part}" if part else "")
-
-
 _SAME = {
     *("export_id", "owner", "name", "status", "attempt", "created_at", "updated_at", "pixels", "warnings", "origin"),
 }
@@ -114,12 +110,12 @@ def _links(record: ExportRecord) -> dict[str, str]:
         parts.append("cancel")
     if record.status in ("ERROR", "CANCELLED"):
         parts.append("retry")
-    links = {"self": url_of(record.export_id), **{part: url_of(record.export_id, part) for part in parts}}
+    links = {"self": export_url(record.export_id), **{part: export_url(record.export_id, part) for part in parts}}
     if record.result is not None:
         links |= {
-            "download": url_of(record.export_id, "download"),
-            "item": url_of(record.export_id, "download?asset=item"),
-            "share": url_of(record.export_id, "links"),
+            "download": export_url(record.export_id, "download"),
+            "item": export_url(record.export_id, "download?asset=item"),
+            "share": export_url(record.export_id, "links"),
         }
     if record.origin is not None:
         links["upload"] = f"{service().url}/uploads/{record.origin}"

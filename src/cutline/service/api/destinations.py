@@ -18,11 +18,11 @@ from cutline.models.api_destinations import (
     NewDestination,
 )
 from cutline.service import destinations
+from cutline.service.addresses import export_url
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.callers import find_export
 from cutline.service.deliveries import deliver_again
 from cutline.service.destinations import view_of
-from cutline.service.views import url_of
 from cutline.service.views import view_of as export_view
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
@@ -132,4 +132,4 @@ def delivered(
 ) -> Response[Any]:
     record = find_export(caller(router), export_id)
     deliver_again(record, body, caller(router).sub)
-    return answer(HTTPStatus.ACCEPTED, export_view(record), {"Location": url_of(record.export_id)})
+    return answer(HTTPStatus.ACCEPTED, export_view(record), {"Location": export_url(record.export_id)})

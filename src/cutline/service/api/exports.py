@@ -13,6 +13,7 @@ from cutline.models.api import EstimateView, ExportBody, ExportPage, ExportView,
 from cutline.models.audit import Audit, Logs
 from cutline.models.record import ExportRecord, Status
 from cutline.service import ending
+from cutline.service.addresses import export_url
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.api.examples import BODIES
 from cutline.service.audit import audit_of
@@ -21,7 +22,7 @@ from cutline.service.estimating import estimate
 from cutline.service.logs import logs_of
 from cutline.service.submitting import submit
 from cutline.service.tiles import tiles_of
-from cutline.service.views import page_of, url_of, view_of
+from cutline.service.views import page_of, view_of
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
@@ -59,7 +60,7 @@ def create(
     ] = None,
 ) -> Response[Any]:
     record = submit(body, caller(router), idempotency_key=idempotency_key)
-    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": url_of(record.export_id)})
+    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": export_url(record.export_id)})
 
 
 @router.post(
@@ -172,7 +173,7 @@ def cancelled(export_id: ExportId) -> Response[Any]:
 )
 def retried(export_id: ExportId) -> Response[Any]:
     record = ending.retry(_find(export_id), caller(router).sub)
-    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": url_of(record.export_id)})
+    return answer(HTTPStatus.ACCEPTED, view_of(record), {"Location": export_url(record.export_id)})
 
 
 @router.delete(

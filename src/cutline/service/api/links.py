@@ -12,9 +12,9 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from cutline.models.api_links import LinkList, LinkView, NewLink
 from cutline.models.record import ExportRecord
 from cutline.service import links
+from cutline.service.addresses import export_url
 from cutline.service.api.answers import answer, caller, told
 from cutline.service.callers import find_export
-from cutline.service.views import url_of
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
@@ -34,7 +34,7 @@ LinkId = Annotated[str, Path(description="As link_id of a link")]
 )
 def create(export_id: ExportId, body: NewLink) -> Response[Any]:
     view = links.create(_find(export_id), body, caller(router).sub)
-    return answer(HTTPStatus.CREATED, view, {"Location": url_of(export_id, f"links/{view.link_id}")})
+    return answer(HTTPStatus.CREATED, view, {"Location": export_url(export_id, f"links/{view.link_id}")})
 
 
 @router.get(
