@@ -161,15 +161,7 @@ def test_room(sftp_server: SftpServer) -> None:
 
 
 def refused(target: SftpTarget) -> CutlineError:
-    """What it says to a delivery, and to being verified."""
-    told = []
-    for ask in (lambda: Journey(PARCEL).go_on(target), target.verify):
-        with pytest.raises(CutlineError) as caught:
-            ask()
-        told.append(caught.value)
-    assert type(told[0]) is type(told[1])
-    assert all(PASSWORD not in error.message for error in told)
-    return told[0]
+    return Journey(PARCEL).refused(target, PASSWORD)
 
 
 def test_a_wrong_password(sftp_server: SftpServer) -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cutline.cog.checksum import crc64_text
 from cutline.deliver.target import Arrival, Cursor, Parcel, Target, Trip
+from cutline.errors import CutlineError
 from cutline.kernel import crc64
 
 ITEM, MANIFEST = b'{"type": "Feature"}', b'{"export": "e1"}'
@@ -50,6 +52,18 @@ class Journey:
     def go_on(self, target: Target, seconds_left: Callable[[], float] = forever) -> Arrival | None:
         """One invocation."""
         return target.deliver(self.parcel, Trip(self.cursor, self.save, seconds_left))
+
+    def refused(self, target: Target, secret: str) -> CutlineError:
+        """What the target says to an invocation, which is no other than what it says to being verified. No ``secret``
+        is in it."""
+        told = []
+        for ask in (lambda: self.go_on(target), target.verify):
+            with pytest.raises(CutlineError) as caught:
+                ask()
+            told.append(caught.value)
+        assert type(told[0]) is type(told[1])
+        assert all(secret not in error.message for error in told)
+        return told[0]
 
     def save(self, cursor: Cursor) -> None:
         self.cursor = json.loads(json.dumps(cursor))
