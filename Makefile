@@ -3,6 +3,7 @@ VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+INSTALL = $(BIN)/pip install --quiet --no-deps --no-compile
 
 .PHONY: demo serve digest test check check-native format bench lock clean
 
@@ -71,7 +72,7 @@ lock: $(READY)  ## pin requirements/*.in again
 
 $(READY): requirements/dev.txt requirements/nodeps.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-deps --no-compile -r requirements/dev.txt -r requirements/nodeps.txt -e .
+	$(INSTALL) -e . & kernel=$$!; $(INSTALL) -r requirements/dev.txt -r requirements/nodeps.txt && wait $$kernel
 	touch $@
 
 clean:

@@ -1,4 +1,7 @@
-"""``python -m local``: see the package."""
+"""``python -m local``: see the package.
+
+The server that functions are forked from begins before the service's imports.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from local.functions import ROOT
-from local.service import Options, Service
-from local.welcome import welcome
+from cutline.forks import start_server
+from local.process import PRELOADED, ROOT
 
 MAX_PORT = 65535
 LOOK_SECONDS = 0.2
@@ -32,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words.add_argument("--seed", type=int, default=0, help="of which ones are [0]")
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = words.parse_args(argv)
+    start_server(PRELOADED)
+    from local.service import Options, Service  # noqa: PLC0415
+    from local.welcome import welcome  # noqa: PLC0415
+
     stopped = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())

@@ -12,9 +12,8 @@ import psutil
 
 from local.aws import lambda_arn
 from local.digest import FunctionDigest
+from local.process import ROOT
 from local.slot import Answer, Invocation, Slot, Stopping
-
-ROOT = Path(__file__).parents[1]
 
 SLOTS = {"submit": 3, "render_tile": os.cpu_count() or 1}
 """The others have two: there are no more cores for them"""
@@ -64,7 +63,7 @@ class Function:
 
     def hogs(self) -> list[Slot]:
         """The busy slots with more memory than the function may have."""
-        return [slot for slot in list(self._all) if slot.busy and _resident(slot.pid) > self.digest.memory * MIB]
+        return [slot for slot in list(self._all) if slot.busy and _own_memory(slot.pid) > self.digest.memory * MIB]
 
     def close(self) -> None:
         with self._free:
@@ -122,7 +121,6 @@ def _environment(name: str, digest: FunctionDigest, environment: Mapping[str, st
     return {
         **inherited,
         "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        "PYTHONUNBUFFERED": "1",
         "TZ": ":UTC",
         "_HANDLER": f"functions.{name}.handler.handler",
         "LAMBDA_TASK_ROOT": str(root),
@@ -135,12 +133,11 @@ def _environment(name: str, digest: FunctionDigest, environment: Mapping[str, st
     }
 
 
-def _resident(pid: int | None) -> int:
-    """Bytes of memory that a process and its children have."""
+def _own_memory(pid: int | None) -> int:
+    """Bytes of memory that a process has to itself: its imports it may share with others."""
     if pid is None:
         return 0
     try:
-        process = psutil.Process(pid)
-        return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+        return int(psutil.Process(pid).memory_full_info().uss)
     except psutil.Error:  # it ended meanwhile
         return 0

@@ -21,7 +21,7 @@ from pyproj import Transformer
 from demo.aoi import outline
 from demo.scenes import GROUND, make_scenes
 from local.files import publish
-from local.functions import ROOT
+from local.process import ROOT
 
 BUCKET = "cutline-scenes"
 """Which anybody may read"""

@@ -17,7 +17,7 @@ from local.digest import committed
 from local.executions import ExecutionEnds, lost, send
 from local.faults import Faults
 from local.front import Front
-from local.functions import ROOT, Function, Functions
+from local.functions import Function, Functions
 from local.gateway import Gateway
 from local.keeping import Kept
 from local.logs import Logs
@@ -25,6 +25,7 @@ from local.oauth import Login
 from local.objects import Objects
 from local.people import enlist
 from local.posting import Forms
+from local.process import ROOT
 from local.queues import Poller
 from local.resources import Resources
 from local.scenes import Scenes

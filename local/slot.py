@@ -6,15 +6,11 @@ the next one; what happens then is what Lambda tells its callers.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
-import os
 import queue
 import signal
 import socketserver
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -22,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
+
+from local.process import Process
 
 INIT_SECONDS = 60
 """A process may take so long to import its handler; on a busy machine more than Lambda's ten"""
@@ -64,7 +62,7 @@ class Slot:
         self._tell = tell
         self._waiting: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._current: Invocation | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._lock = threading.Lock()
         """Of what process there is, and what it works on"""
         self._closed = False
@@ -73,7 +71,7 @@ class Slot:
     @property
     def pid(self) -> int | None:
         """Of the process, while it lives."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._process.pid if self._process and self._process.lives else None
 
     @property
     def busy(self) -> bool:
@@ -108,9 +106,8 @@ class Slot:
 
     def kill(self) -> None:
         """End the process and what it started."""
-        if self._process and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process and self._process.lives:
+            self._process.kill()
             self._process.wait()
 
     def close(self) -> None:
@@ -149,30 +146,24 @@ class Slot:
         # What an earlier process still waits for must not reach it.
         self._waiting.put(None)
         self._waiting = queue.SimpleQueue()
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", self._environment["_HANDLER"]],
-            env=self._environment
-            | {"AWS_LAMBDA_RUNTIME_API": self._runtime.address, "AWS_LAMBDA_LOG_STREAM_NAME": self.stream},
-            cwd=self._environment["LAMBDA_TASK_ROOT"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that all it starts can be killed with it
+        self._process = process = Process(
+            {
+                **self._environment,
+                "AWS_LAMBDA_RUNTIME_API": self._runtime.address,
+                "AWS_LAMBDA_LOG_STREAM_NAME": self.stream,
+            }
         )
         for watch in (self._listen, self._await_end):
             threading.Thread(target=watch, args=(process,), daemon=True).start()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: Process) -> None:
         """Pass on what the process writes."""
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.log(line.decode(errors="replace").rstrip("\r\n").replace("\r", "\n"))
+        for line in process.lines():
+            self.log(line)
 
-    def _await_end(self, process: subprocess.Popen[bytes]) -> None:
+    def _await_end(self, process: Process) -> None:
         """Tell who waits for an answer of the process that none will come."""
         status = process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it has started
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         with self._lock:
             if self._current and self._process is process:

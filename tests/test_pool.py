@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutline import forks
+from cutline.cli import WORKER
 from cutline.errors import SourceUnavailable
 from cutline.export import export, plan_request, render_tiles
 from cutline.models.plan import ExportPlan, TilePlan
@@ -112,7 +113,7 @@ def test_workers_see_the_environment_of_now_not_of_their_server(
     """The server that they are forked from is older than a variable that was set since."""
     monkeypatch.setattr(forks, "_started", False)
     if forked:
-        forks.start_server()
+        forks.start_server(WORKER)
     scene = write_scene(tmp_path / "scene.tif", texture((1, 700, 300)))
     plan = plan_request(make_request(scene), edge=512)
     monkeypatch.setenv("GDAL_SKIP", "GTiff")
@@ -126,5 +127,5 @@ def test_without_a_server_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(forks, "_started", False)
     monkeypatch.setattr("multiprocessing.forkserver.ensure_running", no_room)
-    forks.start_server()
+    forks.start_server(WORKER)
     assert forks.context().get_start_method() == "spawn"

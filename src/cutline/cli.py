@@ -13,6 +13,9 @@ from cutline.forks import start_server
 
 INTERRUPTED = 130
 
+WORKER = ("cutline.lean", "cutline.worker")
+"""The modules of one"""
+
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
@@ -30,7 +33,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # stop as cleanly as for Ctrl-C
     try:
         if _wants_workers(sys.argv[1:]):
-            start_server()
+            start_server(WORKER)
         from cutline import lean  # noqa: F401, PLC0415
         from cutline.commands import run  # noqa: PLC0415
 

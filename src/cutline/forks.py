@@ -1,6 +1,6 @@
 """Where worker processes come from.
 
-The program's workers are forked from a server, a fresh process that has imported all they need and done nothing (GDAL
+A program's workers are forked from a server, a fresh process that has imported all they need and done nothing (GDAL
 does not survive a fork once it is in use): they start at once, and share what imports take. multiprocessing has one
 such server a process, so it is for programs that are ours alone; elsewhere workers are spawned. Light, so that the
 server can begin before anything heavy is imported.
@@ -11,23 +11,22 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+from collections.abc import Sequence
 from multiprocessing.context import BaseContext
 
 from cutline.signals import undisturbed
 
-_PRELOADED = ["cutline.lean", "cutline.worker"]
-
 _started = False
 
 
-def start_server() -> None:
-    """Let the server begin its imports, while the caller goes on with something else."""
+def start_server(preloaded: Sequence[str]) -> None:
+    """Let the server begin to import these modules, while the caller goes on with something else."""
     global _started  # noqa: PLW0603 - there is one a process
     if sys.platform != "linux":  # elsewhere there is no fork, or one that the system's libraries do not survive
         return
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - there are none on Windows
 
-    multiprocessing.set_forkserver_preload(_PRELOADED)
+    multiprocessing.set_forkserver_preload(list(preloaded))
     try:
         resource_tracker.ensure_running()  # which would unblock these signals again if the server started it
         with undisturbed(signal.SIGINT, signal.SIGTERM):  # they are for us to handle; workers inherit that

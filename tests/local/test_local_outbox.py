@@ -14,7 +14,7 @@ from cutline.notify.message import composed
 from cutline.store import mail
 from cutline.store.clients import client
 from local.outbox import outbox
-from tests.support.aws import forget_clients, surround
+from tests.support.aws import forget_clients, fresh_clients, surround
 
 SENDER = "exports@cutline.example"
 
@@ -27,7 +27,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
     surround(monkeypatch)
     with mock_aws():
-        forget_clients()
+        fresh_clients()
         client("sesv2").create_email_identity(EmailIdentity=SENDER)
         yield Client(application)
     forget_clients()

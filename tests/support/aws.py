@@ -4,6 +4,7 @@ can read. Both yield the service's settings, which are in the environment as wel
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from cutline.settings import ServiceSettings, service
@@ -75,7 +77,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
 
     surround(monkeypatch)
     with moto.mock_aws():
-        forget_clients()
+        fresh_clients()
         make_resources(service())
         yield service()
     forget_clients()
@@ -100,7 +102,7 @@ def aws_server(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servi
     surround(monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()  # noqa: S310
-    forget_clients()
+    fresh_clients()
     make_resources(service())
     yield service()
     forget_clients()
@@ -113,10 +115,20 @@ def surround(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@functools.cache
+def _session() -> boto3.Session:
+    """With the descriptions of AWS's services that it has read once, which take most of the time of a client."""
+    return boto3.Session()
+
+
+def fresh_clients() -> None:
+    """All that are made from now on are for the endpoint and the credentials of now."""
+    forget_clients()
+    boto3.DEFAULT_SESSION = _session()
+
+
 def forget_clients() -> None:
     """Clients keep the endpoint and the credentials that they were made with."""
-    import boto3
-
     from cutline.store import clients, s3
 
     boto3.DEFAULT_SESSION = None

@@ -16,6 +16,7 @@ import pytest
 from moto.core.config import default_user_config
 from moto.moto_api._internal import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.responses import StepFunctionResponse
 from werkzeug.serving import make_server
@@ -23,8 +24,8 @@ from werkzeug.wrappers import Request, Response
 
 from cutline.settings import ServiceSettings, service
 from cutline.store.clients import client
-from local.aws import list_executions
-from tests.support.aws import REGION, forget_clients, make_resources, surround
+from local.aws import list_executions, state_machine
+from tests.support.aws import REGION, forget_clients, fresh_clients, make_resources, surround
 from tests.support.exports import make_state_machine
 
 ASL = Path(__file__).parents[2] / "statemachine/export.asl.json"
@@ -114,8 +115,9 @@ def interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interpreter]:
     monkeypatch.setitem(default_user_config, "stepfunctions", {"execute_state_machine": True})
     monkeypatch.setitem(default_user_config, "lambda", {"use_docker": False})
     monkeypatch.setattr(StepFunctionResponse, "list_executions", list_executions)
+    monkeypatch.setattr(ASLParser, "state_machine", state_machine)
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))  # tests do not wait
-    forget_clients()
+    fresh_clients()
     moto_api_backend.reset()
     make_resources(service())
     made.append(Interpreter(service()))

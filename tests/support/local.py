@@ -45,12 +45,12 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED")
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], seconds: float = 30, what: str = "it") -> T:
+def eventually(look: Callable[[], T], seconds: float = 30, what: str = "it", pause: float = 0.05) -> T:
     """What ``look`` finds, once that is something. Fails after ``seconds``."""
     until = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < until, f"{what} has not come in {seconds} s"
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 
@@ -168,9 +168,8 @@ class Running:
 
     def until(self, export_id: str, *statuses: str) -> dict[str, Any]:
         """The export's view, once it has one of these."""
-        return eventually(
-            lambda: (now := self.view(export_id))["status"] in statuses and now, 120, f"{statuses} of {export_id}"
-        )
+        what = f"{statuses} of {export_id}"  # each look costs the service as much as a state
+        return eventually(lambda: (now := self.view(export_id))["status"] in statuses and now, 120, what, pause=0.3)
 
     def ended(self, export_id: str) -> dict[str, Any]:
         """The export's view, once it has come to its end."""
@@ -200,11 +199,10 @@ class Running:
 
     def slots(self, function: str) -> list[psutil.Process]:
         """The processes of a function."""
-        handler = f"functions.{function}.handler.handler"
         found = []
-        for child in psutil.Process(self.process.pid).children():
+        for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if handler in child.cmdline():
+                if child.name() == function:
                     found.append(child)
         return found
 

@@ -23,7 +23,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -34,7 +33,7 @@ from werkzeug.wrappers import Request, Response
 from cutline.cog.checksum import crc64_text
 from cutline.kernel import crc64
 from local.signatures import Refused, Signatures
-from tests.support.aws import ENVIRON, forget_clients, surround
+from tests.support.aws import ENVIRON, forget_clients, fresh_clients, surround
 
 BUCKET, REGION, ACCOUNT = "their-bucket", "eu-central-1", "222222222222"
 KEY, SECRET = "AKIATHEIRS", "their-secret-canary"
@@ -298,12 +297,6 @@ def _served() -> SecondS3:
     return world
 
 
-@functools.cache
-def _session() -> boto3.Session:
-    """With the descriptions of AWS's services that it has read once, which take most of the time of a client."""
-    return boto3.Session()
-
-
 @pytest.fixture
 def second_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondS3]:
     """With one empty bucket, and all well."""
@@ -313,8 +306,7 @@ def second_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondS3]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", world.url)
     monkeypatch.setattr("moto.s3.models.compute_checksum", _checksum)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    forget_clients()
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", _session())
+    fresh_clients()
     vars(world).update(vars(SecondS3(url=world.url)))
     s3_backends.reset()
     world.create(BUCKET)
