@@ -12,8 +12,8 @@ from local.aws import REGION
 from local.functions import Function
 from local.slot import Stopping
 
-WAIT_SECONDS = 1
-"""How long one question to a queue may wait for messages, and so how long stopping takes"""
+WAIT_SECONDS = 5
+"""How long one question to a queue may wait for messages"""
 
 PAUSE_SECONDS = 0.05
 

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cases")
 
 
-@drawn(12)
+@drawn(8)
 @given(cases(picture="noise", scales=(1.5, 5.0), edge=620))
 def test_an_export_by_tiles_is_the_scene_resampled_at_once(folder: Path, case: Case) -> None:
     """On its own grid (--like), beyond 180 degrees too."""
@@ -52,7 +52,7 @@ def inner(geobox: Geobox, box: tuple[float, float, float, float]) -> tuple[float
     return left + box[0] * width, bottom + box[1] * height, right - box[2] * width, top - box[3] * height
 
 
-@drawn(25)
+@drawn(15)
 @given(
     cases(
         pairs=PLAIN, picture="noise", scales=(0.2, 0.9), edge=300, methods=OVERVIEWED, gaps=("none", "speckles", "mask")

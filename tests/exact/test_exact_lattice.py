@@ -44,7 +44,7 @@ def of_any_grain(draw: st.DrawFn) -> Case:
     )  # fmt: skip
 
 
-@drawn(100)
+@drawn(60)
 @given(of_any_grain())
 def test_near_a_source(folder: Path, case: Case) -> None:
     note(f"grid {case.geobox}, source of {case.shape} pixels")

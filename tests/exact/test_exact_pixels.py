@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cases")
 
 
-@drawn(110)
+@drawn(60)
 @given(cases(pairs=GDAL_PAIRS, methods=("nearest", "bilinear", "cubic"), gaps=GDAL_GAPS, edge=100))
 def test_pixels_are_gdals(folder: Path, case: Case) -> None:
     with image(case, folder) as source:
@@ -89,7 +89,7 @@ by_the_book = st.one_of(
 )
 
 
-@drawn(80)
+@drawn(50)
 @given(by_the_book, st.booleans())
 def test_pixels_are_as_the_book_says(folder: Path, case: Case, every_band: bool) -> None:
     """Where GDAL means something else: average and mode, whose boxes it draws along the output's pixels; gaps that

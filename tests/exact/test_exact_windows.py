@@ -58,7 +58,7 @@ def check(case: Case, folder: Path, windows: list[tuple[slice, slice]], every_ba
     assert whole[1].any()
 
 
-@drawn(90)
+@drawn(50)
 @given(cases(picture="noise"), cuts, st.lists(places, max_size=3), st.booleans())
 def test_windows_are_parts_of_the_whole(
     folder: Path, case: Case, cuts: Cuts, more: list[tuple[float, float, int, int]], every_band: bool
@@ -87,7 +87,7 @@ def test_single_rows_and_columns(folder: Path, case: Case, at: int) -> None:
     check(case, folder, [across, down, (across[0], down[1])], every_band=True)
 
 
-@drawn(40)
+@drawn(25)
 @given(cases(picture="noise", edge=100), st.integers(0, 2**16), st.sampled_from((0.02, 0.5, 0.98)), st.booleans())
 def test_only_what_is_wanted_is_valid_and_it_is_as_if_all_were(
     folder: Path, case: Case, seed: int, share: float, every_band: bool

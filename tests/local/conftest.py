@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.local import Running, make_area, make_scene, service
+from tests.support.local import Running, make_area, make_scene
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +19,25 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
-def running(scenes: Path) -> Iterator[Running]:
-    with service("--scenes", scenes) as one:
-        yield one
+class Shared:
+    """A service that goes on from one module to the next."""
+
+    running: Running | None = None
+
+
+@pytest.fixture(scope="module")
+def running(scenes: Path) -> Running:
+    if Shared.running is None:
+        Shared.running = Running("--scenes", scenes)
+    return Shared.running
+
+
+@pytest.hookimpl(trylast=True)  # fixtures may still want it
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last test of this folder it would be idle beside all others."""
+    if Shared.running and (nextitem is None or nextitem.path.parent != item.path.parent):
+        Shared.running.close()
+        Shared.running = None
 
 
 @pytest.fixture

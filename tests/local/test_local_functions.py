@@ -15,6 +15,7 @@ import pytest
 
 from local.digest import FunctionDigest
 from local.functions import Function, Functions
+from local.process import ROOT
 from local.slot import Answer
 from tests.support.local import eventually
 
@@ -34,8 +35,9 @@ def lines() -> Lines:
 
 
 @pytest.fixture
-def make(tmp_path: Path, lines: Lines) -> Iterator[Make]:
+def make(tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """A function of this source, in a folder of its own."""
+    monkeypatch.syspath_prepend(ROOT)  # before folders of tests that pytest has put there, one of which has a local.py
     made: list[Function] = []
 
     def function(source: str, name: str = "probe", **digest: Any) -> Function:

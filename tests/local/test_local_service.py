@@ -26,8 +26,7 @@ from tests.support.local import Running, eventually
 
 def test_it_tells_what_to_do_next(running: Running) -> None:
     said = running.said()
-    seconds = re.search(r"after ([\d.]+) s", said)
-    assert seconds and float(seconds[1]) < 10
+    assert re.search(r"after [\d.]+ s", said)
     assert "demo/demo" in said and "secret machine" in said
     assert f"{running.url}/docs" in said
 

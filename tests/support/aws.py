@@ -36,34 +36,49 @@ ENVIRON = {
     "CUTLINE_URL": "https://api.example.org",
     "CUTLINE_SOURCE_HOSTS": "s3://scenes,*.example.org",
 }
+RENEWED = "/renewed-world"
+"""Where moto on loopback forgets all, and makes the resources"""
 SCENES = "scenes"
 """A bucket for imagery, from which exports may read"""
 
 
 def make_resources(now: ServiceSettings) -> None:
-    """The table with its indexes, the service's four buckets and the one for ``SCENES``, the queues."""
-    from cutline.store.clients import client
+    """The table with its indexes, the service's four buckets and the one for ``SCENES``, the queues: in moto of this
+    process, and not by AWS's APIs, which would take half of the time of all tests that need them."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.dynamodb.models import dynamodb_backends
+    from moto.s3.models import s3_backends
+    from moto.sqs.models import sqs_backends
 
+    indexes = [
+        {
+            "IndexName": index,
+            "KeySchema": _key_schema(f"{index}pk", f"{index}sk"),
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for index in ("gsi1", "gsi2")
+    ]
     keys = ("pk", "sk", "gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk")
-    client("dynamodb").create_table(
-        TableName=now.table,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        KeySchema=_key_schema("pk", "sk"),
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": _key_schema(f"{index}pk", f"{index}sk"),
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index in ("gsi1", "gsi2")
-        ],
+    dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].create_table(
+        now.table,
+        schema=_key_schema("pk", "sk"),
+        attr=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        global_indexes=indexes,
+        billing_mode="PAY_PER_REQUEST",
+        throughput=None,
+        indexes=[],
+        streams=None,
+        sse_specification=None,
+        tags=[],
+        deletion_protection_enabled=False,
+        warm_throughput=None,
     )
+    objects = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     for bucket in (now.work_bucket, now.exports_bucket, now.inbox_bucket, now.audit_bucket, SCENES):
-        client("s3").create_bucket(Bucket=bucket)
-    client("s3").put_bucket_versioning(Bucket=now.inbox_bucket, VersioningConfiguration={"Status": "Enabled"})
+        objects.create_bucket(bucket, REGION)
+    objects.put_bucket_versioning(now.inbox_bucket, "Enabled")
     for queue in (now.ready_queue, now.notify_queue):
-        client("sqs").create_queue(QueueName=queue.rpartition("/")[2])
+        sqs_backends[DEFAULT_ACCOUNT_ID][REGION].create_queue(queue.rpartition("/")[2])
 
 
 def _key_schema(partition: str, sort: str) -> list[dict[str, str]]:
@@ -101,9 +116,8 @@ def aws_server(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servi
     """On loopback, for tests that render: seen by GDAL and by other processes."""
     surround(monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()  # noqa: S310
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}{RENEWED}", method="POST")).close()  # noqa: S310
     fresh_clients()
-    make_resources(service())
     yield service()
     forget_clients()
 
@@ -116,15 +130,16 @@ def surround(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @functools.cache
-def _session() -> boto3.Session:
-    """With the descriptions of AWS's services that it has read once, which take most of the time of a client."""
+def _session(access_key: str) -> boto3.Session:
+    """Of these credentials, with the descriptions of AWS's services that it has read once, which take most of the time
+    of a client."""
     return boto3.Session()
 
 
 def fresh_clients() -> None:
     """All that are made from now on are for the endpoint and the credentials of now."""
     forget_clients()
-    boto3.DEFAULT_SESSION = _session()
+    boto3.DEFAULT_SESSION = _session(os.environ["AWS_ACCESS_KEY_ID"])
 
 
 def forget_clients() -> None:

@@ -215,6 +215,11 @@ class Running:
             return [each for each in psutil.wait_procs(children, timeout=5)[1] if _runs(each)]
         return []
 
+    def close(self) -> None:
+        """End it, and forget what it has said."""
+        self.stop()
+        self.output.close()
+
 
 def _runs(process: psutil.Process) -> bool:
     """Whether it has not ended: an orphan that has may wait for its new parent to take note."""
@@ -231,5 +236,4 @@ def service(*words: object) -> Iterator[Running]:
     try:
         yield one
     finally:
-        one.stop()
-        one.output.close()
+        one.close()

@@ -7,14 +7,30 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterable
+from typing import Any
 
+from moto.moto_api._internal import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from cutline.settings import service
+from tests.support.aws import RENEWED, make_resources
 
 
 def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    aws_api = DomainDispatcherApplication(create_backend_app)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != RENEWED:
+            return aws_api(environ, start_response)
+        moto_api_backend.reset()
+        make_resources(service())
+        return Response()(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
