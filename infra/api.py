@@ -10,6 +10,7 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
+from aws_cdk import aws_xray as xray
 from constructs import Construct
 
 from cutline.settings import CROSS_ORIGIN
@@ -112,6 +113,7 @@ class Api(Construct):
         link = self.rest.root.add_resource(LINK).add_resource("{token}")
         for verb in ("GET", "HEAD"):
             self._open(link, verb, integration, "a share link is for whoever has it: 192 random bits are the right")
+        self._leave_links_out_of_traces()
         self.rest.root.add_resource("{proxy+}").add_method(
             "ANY",
             integration,
@@ -127,6 +129,26 @@ class Api(Construct):
                 resource_arn=self.rest.deployment_stage.stage_arn,
                 web_acl_arn=self._settings.web_acl,
             )
+
+    def _leave_links_out_of_traces(self) -> None:
+        """A trace has the whole path, and who reads traces would have the right that a share link is."""
+        xray.CfnSamplingRule(
+            self,
+            "UntracedLinks",
+            sampling_rule=xray.CfnSamplingRule.SamplingRuleProperty(
+                rule_name=f"{Stack.of(self).stack_name[:20]}-links",  # 32 letters at most
+                version=1,
+                priority=1,
+                fixed_rate=0,
+                reservoir_size=0,
+                resource_arn=self.rest.deployment_stage.stage_arn,
+                service_type="AWS::ApiGateway::Stage",
+                service_name="*",
+                host="*",
+                http_method="*",
+                url_path=f"*/{LINK}/*",
+            ),
+        )
 
     @staticmethod
     def _open(path: apigateway.Resource, verb: str, integration: apigateway.LambdaIntegration, why: str) -> None:

@@ -112,7 +112,7 @@ class Grants:
             Grant("Logs", ("logs:FilterLogEvents",), [self._log_group(folder) for folder in self._folders], LOGS),
             # It makes and removes secrets, and cannot read them: a webhook's is shown once, when it is made.
             self._user_secrets("webhooks", "CreateSecret", "PutSecretValue", "DeleteSecret"),
-            self._user_secrets("destinations", "CreateSecret", "PutSecretValue", "DeleteSecret"),
+            self._user_secrets("destinations", "CreateSecret", "DeleteSecret"),
             self._secrets_key(),
             Grant("Trial", ("lambda:InvokeFunction",), [self._function_arn("deliver")]),
             self._notices_sent(),
@@ -161,8 +161,8 @@ class Grants:
             self._table("GetItem", "PutItem", "UpdateItem", "Query"),
             Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
-            # A Dropbox account gives its secret to us, not to its owner.
-            self._user_secrets("destinations", "GetSecretValue", "CreateSecret", "PutSecretValue"),
+            # A Dropbox account gives its secret to us, not to its owner; the one before is removed.
+            self._user_secrets("destinations", "GetSecretValue", "CreateSecret", "DeleteSecret"),
             self._secrets_key(),
             self._roles_of_users(),
             *self._dropbox_app(),
@@ -172,7 +172,7 @@ class Grants:
         """It tells owners by mail, with the picture or the file, and webhooks, which it signs for."""
         exports = self._data.exports
         return [
-            self._table("GetItem", "PutItem", "UpdateItem", "Query"),
+            self._table("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query"),
             Grant("Exports", READ, [exports.arn_for_objects("*")], EXPORTS),
             Grant("ExportsBucket", LOOK, [exports.bucket_arn]),
             self._user_secrets("webhooks", "GetSecretValue"),
@@ -192,6 +192,7 @@ class Grants:
             Grant("WorkBucket", LOOK, [work.bucket_arn]),
             Grant("Archive", (*READ, "s3:PutObject"), [audit.arn_for_objects("*")], ARCHIVE),
             Grant("AuditBucket", LOOK, [audit.bucket_arn]),
+            Grant("Start", ("states:StartExecution",), [machine_arn(self._stack)]),  # deliveries that go on
             *self._histories(),
             self._notices_sent(),
         ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 from local.access_logs import AccessLogs
 from local.aws import INTERPRETER
 from local.faults import Faults, json_refusal
-from local.functions import Functions
+from local.functions import Function, Functions
 from local.gateway import problem
 from local.objects import Objects, Wsgi, refusal
 from local.outbox import outbox
@@ -87,6 +89,9 @@ class Front:
             function = functions[name]
         except KeyError:
             return json_refusal(Refused("ResourceNotFoundException", f"Function not found: {name}", 404))
+        if request.headers.get("X-Amz-Invocation-Type") == "Event":  # nobody waits; here it is tried once
+            threading.Thread(target=_begin, args=(function, request.get_data()), daemon=True).start()
+            return Response(status=202)
         try:
             answer = function.invoke(request.get_data() or b"{}")
         except Stopping:
@@ -95,6 +100,11 @@ class Front:
         if answer.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
         return Response(answer.payload, 200, headers, content_type="application/json")
+
+
+def _begin(function: Function, payload: bytes) -> None:
+    with suppress(Stopping):
+        function.invoke(payload)
 
 
 def _signed(request: Request) -> bool:

@@ -47,7 +47,7 @@ class Gateway:
             return problem(503, "stopping", "the service is stopping")
         if answer.failed:
             return problem(502, "internal-error", "the service could not answer; its log says why")
-        return _response(request.method, json.loads(answer.payload))
+        return _response(json.loads(answer.payload))
 
 
 def problem(status: int, code: str, detail: str) -> Response:
@@ -98,7 +98,7 @@ def event_of(request: Request, authorizer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _response(method: str, answer: dict[str, Any]) -> Response:
+def _response(answer: dict[str, Any]) -> Response:
     body = answer.get("body") or ""
     content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
     response = Response(content, answer["statusCode"])
@@ -107,8 +107,9 @@ def _response(method: str, answer: dict[str, Any]) -> Response:
         response.headers[name] = str(value)
     for name, values in (answer.get("multiValueHeaders") or {}).items():
         response.headers.setlist(name, list(map(str, values)))
-    if method != "HEAD":  # whose answer may tell how long that of a GET would be
-        response.headers["Content-Length"] = str(len(content))
+    if (said := response.headers.pop("Content-Length", None)) is not None:  # API Gateway knows better, of HEAD too
+        response.headers["x-amzn-Remapped-Content-Length"] = said
+    response.headers["Content-Length"] = str(len(content))
     response.autocorrect_location_header = False
     return response
 

@@ -1,12 +1,13 @@
-"""The states Deliver and CheckRoom, and trials of destinations: all that is done with secrets of users."""
+"""The states Deliver and CheckRoom, trials of destinations, and removing what deliveries that are given up have left:
+all that is done with secrets of users."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cutline.models.task import Delivered, DeliveryTask, RoomTask, TrialTask, Tried
+from cutline.models.task import AbandonTask, Delivered, DeliveryTask, RoomTask, TrialTask, Tried
 from cutline.service.boundary import step
-from cutline.service.delivering import deliver
+from cutline.service.delivering import abandon, deliver
 from cutline.service.trying import check_room, try_destination
 
 
@@ -25,7 +26,12 @@ def try_out(task: TrialTask, context: Any) -> Tried:
     return try_destination(task)
 
 
-TASKS = {"deliver": bring, "room": look_for_room, "trial": try_out}
+@step(AbandonTask)
+def remove(task: AbandonTask, context: Any) -> None:
+    abandon(task)
+
+
+TASKS = {"deliver": bring, "abandon": remove, "room": look_for_room, "trial": try_out}
 """By what an event asks for"""
 
 

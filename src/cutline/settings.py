@@ -41,6 +41,8 @@ class Limits(Model):
     downloads_in_a_row: int = 120
     """As fast as one likes, after a pause that is long enough"""
     destinations: int = 50
+    deliveries_at_once: int = 50
+    """That were asked for after their exports had ended"""
 
 
 class CrossOrigin(Model):

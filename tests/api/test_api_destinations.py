@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cutline.errors import BadCredentials, TransientError
+from cutline.service import destinations
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.deliveries import Deliveries
@@ -46,7 +47,8 @@ def test_a_bucket_by_access_keys(api: Call) -> None:
     made = make(api)
     path = f"/destinations/{made['destination_id']}"
     assert (made["state"], made["has_secret"], made["setup"]["trust_policy"]) == ("new", True, None)
-    assert secrets() == {f"Cutline{path.replace('/destinations', f'/destinations/{ANNA}')}": json.dumps(KEYS)}
+    [(name, text)] = secrets().items()
+    assert name.startswith(f"Cutline/destinations/{ANNA}/{made['destination_id']}/") and json.loads(text) == KEYS
     assert api("GET", path).json == made
     assert api("GET", "/destinations").json == {"destinations": [made]}
 
@@ -82,6 +84,18 @@ def test_a_bucket_by_a_role_shows_what_to_paste(api: Call) -> None:
         (BUCKET, {"password": "x"}, "/secret", "access_key_id"),
         (SFTP, None, "/secret", "password or private_key"),
         (SFTP, {}, "/secret", "password or private_key"),
+        (SFTP, {"password": "x", "private_key": "y"}, "/secret", "by one of them"),
+        (SFTP, {"password": 5}, "/secret/password", "should be a text"),
+        (SFTP, {"password": "x" * 70_000}, "/secret/password", "more than 1000 characters"),
+        (BUCKET, {"access_key_id": "x"}, "/secret/secret_access_key", "is required"),
+        ({**BUCKET, "endpoint": "foo"}, KEYS, "/settings/endpoint", "has to be https://host"),
+        ({**BUCKET, "endpoint": "https://h:99999"}, KEYS, "/settings/endpoint", "has to be https://host"),
+        (
+            {**BUCKET, "kms_key": "arn:aws:kms:eu-central-1:123456789012:alias/ours"},
+            None,
+            "/settings/kms_key",
+            "no alias",
+        ),
         ({"kind": "dropbox"}, KEYS, "/secret", "links.authorize"),
         ({**SFTP, "prefix": "../other"}, {"password": "x"}, "/settings/prefix", "neither . nor .."),
         ({**SFTP, "prefix": "{owner}/x"}, {"password": "x"}, "/settings/prefix", "only {name}, {date} and {id}"),
@@ -170,6 +184,34 @@ def test_trying_says_in_one_sentence_what_is_missing(api: Call, place: Place) ->
     assert external_id == verified["setup"]["external_id"]
 
 
+def test_so_many_trials_and_then_one_waits(api: Call, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers nobody holds a function as long as it is waited for."""
+    monkeypatch.setattr(destinations, "TRIALS_IN_A_ROW", 2)
+    path = f"/destinations/{make(api)['destination_id']}/verify"
+    assert [api("POST", path).status for _ in range(3)] == [200, 200, 429]
+    refused = api("POST", path)
+    assert 0 < int(refused.headers["retry-after"]) <= 20
+    assert refused.json["detail"].startswith("6 trials of destinations a minute, 2 in a row, are the most")
+    assert len(place.made) == 2
+    dropbox = make(api, {"kind": "dropbox"}, None)["destination_id"]
+    assert api("POST", f"/destinations/{dropbox}/authorize", body={"code": "c0de"}).status == 429
+    bens = make(api, who=BEN)["destination_id"]
+    assert api("POST", f"/destinations/{bens}/verify", who=BEN).status == 200
+
+
+def test_an_id_that_cannot_be_one_is_not_looked_for(api: Call) -> None:
+    for method, path, body in (("GET", "", None), ("PATCH", "", {"name": "x"}), ("POST", "/verify", None)):
+        refused = api(method, f"/destinations/{'d' * 2000}{path}", body=body)
+        assert refused.status == 404 and len(refused.json["detail"]) < 100
+
+
+def test_an_app_that_is_taken_away_hides_no_destinations(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make(api, {"kind": "dropbox"}, None)
+    monkeypatch.setenv("CUTLINE_DROPBOX_KEY", "")
+    [shown] = api("GET", "/destinations").json["destinations"]
+    assert shown["links"].keys() == made["links"].keys() - {"authorize"}
+
+
 def test_a_destination_that_does_not_answer_is_not_judged(api: Call, place: Place) -> None:
     path = f"/destinations/{make(api)['destination_id']}"
     place.failing = [TransientError("annas-bucket does not answer; try again")]
@@ -223,7 +265,7 @@ def test_a_finished_export_is_delivered_once_more(api: Call, aws: ServiceSetting
     assert (sent["state"], sent["destination_id"]) == ("pending", wanted["destination_id"])
     executions = client("stepfunctions").list_executions(stateMachineArn=service_machine())["executions"]
     [task] = [json.loads(describe(each["executionArn"])["input"]) for each in executions]
-    assert task.keys() == {"export_id", "attempt", "delivery_id", "cog_href"}
+    assert task.keys() == {"export_id", "attempt", "owner", "delivery_id", "cog_href"}
     assert task["delivery_id"] == sent["delivery_id"]
     again = api("POST", finished, body=wanted)
     assert (again.status, again.json["code"]) == (409, "conflict")
@@ -292,8 +334,8 @@ def test_a_secret_is_found_nowhere(
     wanted = {"kind": "destination", "destination_id": destination}
     answers.append(api("POST", finished, body=wanted))
     answers += [api("GET", f"/exports/{EXPORT}{part}") for part in ("", "/audit")]
-    manager = client("secretsmanager")
-    manager.put_secret_value(SecretId=f"Cutline/destinations/{ANNA}/{destination}", SecretString=f'["{CANARY}"]')
+    [name] = [name for name in secrets() if destination in name]
+    client("secretsmanager").put_secret_value(SecretId=name, SecretString=f'["{CANARY}"]')
     answers.append(api("POST", f"{path}/verify"))
     assert answers[-1].status == 500
     assert any(CANARY in text for text in secrets().values()), "it is where it belongs"

@@ -30,7 +30,8 @@ from tests.support.steps import Context
 
 __all__ = ["dropbox_server", "slept"]
 
-TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k.tif"}
+TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k.tif",
+        "execution": "e1-1"}  # fmt: skip
 COG = content(5 * BLOCK + 7)
 CODE = "a-code-that-nobody-keeps"
 
@@ -69,7 +70,9 @@ def make_delivery(aws: ServiceSettings, destination_id: str) -> None:
     Records(aws.table).change(record, result=record.result.model_copy(update=true))
     Records(aws.table).put_delivery(
         "e1",
-        DeliveryRecord(delivery_id="d1", kind="dropbox", destination_id=destination_id, state="pending", attempt=1),
+        DeliveryRecord(
+            delivery_id="d1", kind="dropbox", destination_id=destination_id, prefix="maps", state="pending", attempt=1
+        ),
     )
 
 

@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cutline.models.record import ExportRecord
-from cutline.models.traffic import Ticket
+from cutline.models.traffic import LinkRecord, Ticket
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
 from cutline.store.items import plain
-from cutline.store.records import Records
+from cutline.store.links import Links
+from cutline.store.records import Records, export_key
 from tests.support.api import ANNA, BEN, Answer, Call, call
 from tests.support.exports import COG, make_cog, make_export
 
@@ -56,19 +57,16 @@ def anybody(api: Call, path: str, **how: Any) -> Answer:
 # Downloads ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_tells_what_a_get_would_bring(api: Call, export: ExportRecord, aws: ServiceSettings) -> None:
+def test_a_head_leads_to_who_tells_what_a_get_would_bring(api: Call, export: ExportRecord) -> None:
     answer = api("HEAD", f"{PATH}/download")
-    held = client("s3").head_object(Bucket=aws.exports_bucket, Key=f"{ANNA}/{'a' * 24}/north field.tif")
-    assert (answer.status, answer.text) == (200, "")
-    assert answer.headers["content-length"] == str(len(COG))
-    assert answer.headers["accept-ranges"] == "bytes"
-    assert answer.headers["etag"] == held["ETag"]
+    assert (answer.status, answer.text) == (307, "")
     assert answer.headers["x-amz-checksum-crc64nvme"] == "AAAAAAAAAAA="
-    assert answer.headers["content-type"].startswith("image/tiff")
-    assert "filename=\"north field.tif\"; filename*=UTF-8''north%20field.tif" in answer.headers["content-disposition"]
+    assert "content-length" not in answer.headers  # API Gateway would make it that of this answer
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert urlsplit(answer.headers["location"]).path.endswith("north%20field.tif")
     item = api("HEAD", f"{PATH}/download", query={"asset": "item"})
-    assert (item.headers["content-length"], "x-amz-checksum-crc64nvme" in item.headers) == ("2", False)
+    assert urlsplit(item.headers["location"]).path.endswith("north%20field.json")
+    assert api("GET", "/usage").json["this_month"]["bytes_reserved"] == 0
 
 
 def test_a_file_that_is_gone_is_no_redirect_to_nothing(api: Call, export: ExportRecord, aws: ServiceSettings) -> None:
@@ -91,7 +89,7 @@ def test_who_asks_too_often_waits(api: Call, export: ExportRecord, monkeypatch: 
     refused = api("GET", f"{PATH}/download")
     assert refused.json["code"] == "rate-limited"
     assert 55 <= int(refused.headers["retry-after"]) <= 60
-    assert api("HEAD", f"{PATH}/download").status == 200
+    assert api("HEAD", f"{PATH}/download").status == 307
 
 
 def test_a_month_has_so_many_bytes(api: Call, export: ExportRecord, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +108,17 @@ def test_ranges_that_are_none_ask_for_the_whole(api: Call, export: ExportRecord,
     path, _ = share(api)
     assert anybody(api, path, headers={"Range": ranged}).status == 307
     assert api("GET", "/usage").json["this_month"]["bytes_reserved"] == len(COG)
+
+
+def test_a_range_behind_the_end_is_told_how_long_the_file_is(api: Call, export: ExportRecord) -> None:
+    path, told = share(api)
+    for refused in (
+        api("GET", f"{PATH}/download", headers={"Range": "bytes=99999-"}),
+        anybody(api, path, headers={"Range": "bytes=99999-"}),
+    ):
+        assert (refused.status, refused.json["code"]) == (416, "range-not-satisfiable")
+        assert refused.headers["content-range"] == f"bytes */{len(COG)}"
+    assert api("GET", f"{PATH}/links/{told['link_id']}").json["downloads"] == 0
 
 
 def test_a_file_larger_than_a_month_is_told_so(
@@ -132,7 +141,7 @@ def test_whoever_has_a_link_may(api: Call, export: ExportRecord) -> None:
     assert ticket is not None and ticket.link_id == told["link_id"]
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
     head = anybody(api, path, method="HEAD")
-    assert (head.status, head.headers["content-length"]) == (200, str(len(COG)))
+    assert (head.status, "x-cutline-ticket" in head.headers["location"]) == (307, False)
     [seen] = api("GET", f"{PATH}/links").json["links"]
     assert (seen["downloads"], seen["bytes_sent"], seen["bytes_reserved"]) == (1, 0, len(COG))
     assert seen["url"] is None
@@ -182,7 +191,7 @@ def test_when_a_link_may_end(api: Call, export: ExportRecord, when: str) -> None
 def test_a_link_is_for_so_many_downloads(api: Call, export: ExportRecord) -> None:
     path, _ = share(api, max_downloads=2)
     assert [anybody(api, path).status for _ in range(3)] == [307, 307, 404]
-    assert anybody(api, path, method="HEAD").status == 200
+    assert anybody(api, path, method="HEAD").status == 307
 
 
 def test_a_link_is_for_so_many_bytes(api: Call, export: ExportRecord) -> None:
@@ -197,7 +206,10 @@ def test_a_link_is_for_so_many_bytes(api: Call, export: ExportRecord) -> None:
 def test_a_links_bytes_are_its_owners(api: Call, export: ExportRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, bytes_a_month=len(COG))
     path, told = share(api)
-    assert [anybody(api, path).status, anybody(api, path).status] == [307, 429]
+    assert anybody(api, path).status == 307
+    refused = anybody(api, path)
+    assert (refused.status, refused.json["detail"]) == (429, "this link gives nothing now; try again later")
+    assert "retry-after" in refused.headers
     assert api("GET", f"{PATH}/links/{told['link_id']}").json["downloads"] == 1  # the refused one is not counted
 
 
@@ -221,6 +233,23 @@ def test_a_link_goes_with_its_export(api: Call, export: ExportRecord) -> None:
     assert anybody(api, path).status == 404
 
 
+def test_a_link_to_an_export_that_goes_meanwhile_is_none(
+    api: Call, export: ExportRecord, aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cutline.service.api.links._find", lambda _: export)  # it was still there then
+    Records(aws.table).delete(export.export_id)
+    assert api("POST", f"{PATH}/links", body={}).status == 404
+    assert Links(aws.table).of_export(export.export_id) == []
+
+
+def test_a_link_that_outlived_its_export_says_no_more_than_others(
+    api: Call, export: ExportRecord, aws: ServiceSettings
+) -> None:
+    path, _ = share(api)
+    client("dynamodb").delete_item(TableName=aws.table, Key=export_key(export.export_id))
+    assert "leads nowhere" in anybody(api, path).json["detail"]
+
+
 def test_nothing_to_share_yet(api: Call, aws: ServiceSettings) -> None:
     make_export("a" * 24, owner=ANNA)
     assert api("POST", f"{PATH}/links", body={}).status == 409
@@ -230,6 +259,21 @@ def test_an_export_has_so_many_links(api: Call, export: ExportRecord, monkeypatc
     monkeypatch.setattr("cutline.service.sharing.MOST", 2)
     share(api), share(api)
     assert api("POST", f"{PATH}/links", body={}).status == 413
+
+
+def test_links_that_are_made_at_once_are_no_more(
+    api: Call, export: ExportRecord, aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Links.create
+
+    def beside_another(links: Links, link: LinkRecord) -> None:
+        create(links, link.model_copy(update={"link_id": "b" * 24}))
+        create(links, link)
+
+    monkeypatch.setattr("cutline.service.sharing.MOST", 1)
+    monkeypatch.setattr(Links, "create", beside_another)
+    assert api("POST", f"{PATH}/links", body={}).status == 413
+    assert [link.link_id for link in Links(aws.table).of_export(export.export_id)] == ["b" * 24]
 
 
 def test_links_are_their_owners(api: Call, export: ExportRecord) -> None:

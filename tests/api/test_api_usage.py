@@ -62,6 +62,25 @@ def test_as_a_table(api: Call, traffic: Traffic, how: dict[str, dict[str, str]])
     ]
 
 
+@pytest.mark.parametrize(
+    ("accept", "table"),
+    [
+        ("text/csv, */*", True),
+        ("text/csv;q=0.9, */*;q=0.1", True),
+        ("TEXT/CSV", True),
+        ("application/json;q=0.5, text/csv", True),
+        ("application/json, text/csv", False),
+        ("text/csv;q=0.2, application/json", False),
+        ("text/csv;q=0", False),
+        ("*/*", False),
+        (";,q=", False),
+    ],
+)
+def test_what_the_header_prefers(api: Call, traffic: Traffic, accept: str, table: bool) -> None:
+    answer = api("GET", "/usage", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith("text/csv" if table else "application/json")
+
+
 def test_the_query_is_stronger_than_the_header(api: Call, traffic: Traffic) -> None:
     answer = api("GET", "/usage", query={"format": "json"}, headers={"Accept": "text/csv"})
     assert answer.headers["content-type"] == "application/json"

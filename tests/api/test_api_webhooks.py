@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cutline.models.notification import WebhookRecord
 from cutline.models.record import Failure
 from cutline.service.webhook_sending import announce
 from cutline.settings import ServiceSettings
@@ -93,6 +94,9 @@ REFUSED = {
     "https://[::ffff:10.0.0.1]/": "private network",
     "https://169.254.169.254/latest/meta-data": "never asked",
     "https://[fd00:ec2::254]/": "never asked",
+    "https://[64:ff9b::a9fe:a9fe]/": "never asked",
+    "https://[64:ff9b::10.0.0.1]/": "private network",
+    "https://[::127.0.0.1]/": "private network",
     "https://localhost/": "private network",
     f"https://{'a' * 70}.example.org/": "is not found",
 }
@@ -104,6 +108,19 @@ def test_addresses_that_are_refused(api: Call) -> None:
         for answer in (api("POST", "/webhooks", body={"url": url}), api("PATCH", path, body={"url": url})):
             assert (answer.status, answer.json["pointer"]) == (422, "/url"), url
             assert said in answer.json["detail"], url
+
+
+def test_webhooks_that_are_made_at_once_are_no_more(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = Webhooks.create
+
+    def beside_another(webhooks: Webhooks, record: WebhookRecord) -> None:
+        create(webhooks, record.model_copy(update={"webhook_id": "b" * 24}))
+        create(webhooks, record)
+
+    monkeypatch.setattr("cutline.service.webhooks.MOST", 1)
+    monkeypatch.setattr(Webhooks, "create", beside_another)
+    assert api("POST", "/webhooks", body={"url": ADDRESS}).json["code"] == "too-large"
+    assert [each["webhook_id"] for each in api("GET", "/webhooks").json["webhooks"]] == ["b" * 24]
 
 
 def test_there_is_a_most(api: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,6 +274,18 @@ class TestAbandoned:
         reached().abandon("exports/field", journey.cursor)
         assert not account.files
 
+    @pytest.mark.parametrize("written", [0, 1])
+    def test_what_an_earlier_delivery_has_brought_stays(self, account: Account, written: int) -> None:
+        earlier = replace(parcel(content(BLOCK)), item=b"earlier", manifest=b"earlier, too")
+        Journey(earlier).go_on()
+        account.faults.append(Fault("files/upload", 503, "busy", skip=written, times=9))
+        journey = Journey(parcel(COG))
+        with pytest.raises(TransientError):
+            journey.go_on()
+        account.faults.clear()
+        reached().abandon("exports/field", journey.cursor)
+        assert list(account.files) == ["/exports/field.json", "/exports/field.manifest.json"][written:]
+
 
 class TestTrueSizes:
     @pytest.fixture(autouse=True)
@@ -301,6 +313,15 @@ class TestVerify:
         assert not account.files
         (argument,) = account.asked("files/upload")
         assert argument["path"].startswith("/trials/cutline-")
+
+    @pytest.mark.parametrize(
+        ("prefix", "folder"),
+        [("", ""), ("exports", "/exports"), ("team/exports", "/team/exports"), ("by-{name}", ""), ("a/{id}/b", "/a")],
+    )
+    def test_is_in_the_folder_that_deliveries_come_to(self, account: Account, prefix: str, folder: str) -> None:
+        reached(prefix).verify()
+        (argument,) = account.asked("files/upload")
+        assert argument["path"].rpartition("/")[0] == folder
 
     def test_looks_at_what_it_wrote(self, account: Account) -> None:
         def damage(route: str) -> None:

@@ -97,6 +97,29 @@ def test_twice_is_once(second_s3: SecondS3) -> None:
     assert second_s3.keys() == NAMES
 
 
+@pytest.mark.parametrize(
+    "wanted", [{"kms_key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"}, {"storage_class": "STANDARD_IA"}]
+)
+def test_kept_in_another_way_it_is_brought_again(second_s3: SecondS3, wanted: dict[str, str]) -> None:
+    Journey(PARCEL).go_on(by_role())
+    for _ in range(2):
+        assert Journey(PARCEL).go_on(by_role(**wanted)) is not None
+    found = second_s3.object(TIF)
+    assert wanted in ({"kms_key": found.kms_key_id}, {"storage_class": found.storage_class})
+    assert second_s3.operations().count("CompleteMultipartUpload") == 2
+    assert Journey(PARCEL).go_on(by_role(storage_class=found.storage_class)) is not None
+    assert second_s3.operations().count("CompleteMultipartUpload") == 2, "without a key, any will do"
+
+
+def test_all_that_is_put_is_checked(second_s3: SecondS3) -> None:
+    """A bucket with Object Lock takes nothing without a checksum."""
+    by_role().verify()
+    Journey(PARCEL).go_on(by_role())
+    written = [request for operation, request in second_s3.asked if operation in ("PutObject", "UploadPart")]
+    assert len(written) == 1 + PARTS + 2
+    assert all("Content-MD5" in request.headers for request in written)
+
+
 def test_another_content_of_that_name_is_replaced(second_s3: SecondS3) -> None:
     second_s3.put(BUCKET, TIF, bytes(len(COG)))
     Journey(PARCEL).go_on(by_role())

@@ -211,6 +211,18 @@ def test_what_is_not_what_was_sent_when_read_back_is_removed(second_s3: SecondS3
     assert journey.cursor == {} and second_s3.keys() == []
 
 
+def test_what_another_has_put_there_meanwhile_stays(second_s3: SecondS3) -> None:
+    """What is removed is what was looked at."""
+    second_s3.keeps_checksums = False
+    second_s3.faults = [Fault("DeleteObject", 412, "PreconditionFailed")]
+    journey = Journey(PARCEL)
+    with pytest.raises(TransientError, match="sent again"):
+        journey.go_on(by_role())
+    [asked] = [request for operation, request in second_s3.asked if operation == "DeleteObject"]
+    assert asked.headers["If-Match"] == second_s3.object(TIF).etag
+    assert journey.cursor == {}
+
+
 def test_our_own_cog_that_has_gone_leaves_nothing(second_s3: SecondS3) -> None:
     def read(start: int, end: int) -> bytes:
         raise IncompleteExport("the COG is another")
@@ -248,6 +260,14 @@ def test_what_s3_refuses_otherwise_is_told_by_its_code(second_s3: SecondS3) -> N
         ("https://user:word@s3.example.org", "https://host alone"),
         ("https://127.0.0.1:9000", "inside a private network"),
         ("https://169.254.169.254", "never asked"),
+        ("", "has to be https"),
+        ("foo", "has to be https"),
+        ("https://h:99999", "has to be https"),
+        ("https://[::1", "has to be https"),
+        ("https://exa mple.org", "has to be https"),
+        ("https://exa\nmple.org", "has to be https"),
+        ("https://-a.example.org", "has to be https"),
+        ("https://" + "a." * 130 + "org", "has to be https"),
     ],
 )
 def test_an_endpoint_that_we_never_ask(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
+from paramiko import SFTPError, SSHException
+from paramiko.message import Message
+from paramiko.sftp import CMD_EXTENDED_REPLY
 from pydantic import SecretStr
 
-from cutline.deliver import sftp
+from cutline.deliver import sftp, sftp_session
 from cutline.deliver.sftp import SftpTarget
+from cutline.deliver.sftp_session import Files
 from cutline.errors import BadCredentials, Conflict, CutlineError, DeliveryRejected, QuotaExceeded, TransientError
 from cutline.models.destination import SftpSecret
 from tests.support.journey import ITEM, MANIFEST, PATH, Journey, content, parcel, pieces
@@ -242,6 +247,69 @@ def test_what_is_not_what_was_written(sftp_server: SftpServer) -> None:
     with pytest.raises(TransientError, match="not what was written"):
         journey.go_on(sftp_server.target())
     assert journey.cursor["nbytes"] == 0
+
+
+def test_a_server_that_lets_us_in_and_then_is_silent(sftp_server: SftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have held the function for as long as that lives."""
+    sftp_server.silent = True
+    monkeypatch.setattr(sftp_session, "OPENING", 0.3)
+    monkeypatch.setattr(sftp, "SHORT", 0.2)
+    with pytest.raises(TransientError, match=r"did not do in 0.3 s what it was asked"):
+        Journey(PARCEL).go_on(sftp_server.target())
+    for ask in (sftp_server.target().verify, sftp_server.target().room):
+        with pytest.raises(TransientError, match=r"did not do in 0.2 s what it was asked"):
+            ask()
+
+
+@pytest.mark.parametrize("method", ["verify", "room"])
+def test_a_trial_has_an_end_whatever_the_server_still_says(
+    sftp_server: SftpServer, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask_on(files: Files, path: str) -> None:
+        for _ in range(20_000):
+            files.stat(".")
+
+    monkeypatch.setattr(sftp, "SHORT", 0.2)
+    monkeypatch.setattr(Files, "make_folders", ask_on)
+    monkeypatch.setattr(Files, "room", ask_on)
+    with pytest.raises(TransientError, match=r"did not do in 0.2 s"):
+        getattr(sftp_server.target(), method)()
+
+
+@pytest.mark.parametrize("printed", [b"Welcome to our server, have a nice day\r\n", bytes([0, 0, 0, 1, 7])])
+def test_a_login_that_prints_a_text(sftp_server: SftpServer, printed: bytes) -> None:
+    sftp_server.subsystem = printed
+    error = refused(sftp_server.target())
+    assert type(error) is DeliveryRejected and "127.0.0.1 does not speak SFTP as it should" in error.message
+
+
+def test_a_server_without_sftp(sftp_server: SftpServer) -> None:
+    sftp_server.subsystem = b""
+    error = refused(sftp_server.target())
+    assert type(error) is DeliveryRejected and "has no SFTP for it; enable it" in error.message
+
+
+def test_a_room_that_is_no_number(sftp_server: SftpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.support.sftp_server._Server._tell_room", short_answer)
+    with pytest.raises(DeliveryRejected, match="does not speak SFTP as it should"):
+        sftp_server.target().room()
+
+
+def short_answer(server: Any, request_number: int) -> None:
+    answer = Message()
+    answer.add_int(request_number)
+    server._send_packet(CMD_EXTENDED_REPLY, answer)
+
+
+def test_of_what_a_server_says_a_little_is_told(sftp_server: SftpServer) -> None:
+    told = []
+    for error in (SSHException("x" * 500_000), OSError("x" * 500_000), SFTPError("x" * 500_000)):
+        with pytest.raises(CutlineError) as caught, sftp_session.told(sftp_server.settings(), "."):
+            raise error
+        told.append(caught.value.message)
+    sftp_server.passwords, sftp_server.auths = False, "y" * 100_000
+    told.append(refused(sftp_server.target()).message)
+    assert max(map(len, told)) < 300
 
 
 def test_a_server_that_does_not_answer(sftp_server: SftpServer) -> None:

@@ -9,14 +9,18 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import SecretStr
 
 from cutline.errors import InternalError
-from cutline.service import targets
+from cutline.models.destination import DropboxSecret
+from cutline.models.record import DeliveryRecord
+from cutline.service import targets, trying
 from cutline.service.downloads import TICKET, redirect
 from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
 from cutline.store import lambdas
 from cutline.store.clients import client
+from cutline.store.deliveries import Deliveries
 from cutline.store.records import Records
 from tests.infra.asked import ACCESS_LOGS, Asked, Recorder, Role, known_on_deployment
 from tests.infra.reading import Resources, functions_of, listed, statements_of, text
@@ -100,7 +104,8 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
     task = {"export_id": "e1", "attempt": 1}
     assert record.result is not None
     with recorder.acting("deliver"):
-        brought = {**task, "what": "deliver", "delivery_id": "link-1", "cog_href": record.result.cog_href}
+        brought = {**task, "what": "deliver", "delivery_id": "link-1", "cog_href": record.result.cog_href,
+                   "execution": record.execution_name}  # fmt: skip
         assert bring(brought, Context())["delivered"]
     Records(service().table).move(record, "SUCCESS", earlier=("DELIVERING",))
     client("sesv2").create_email_identity(EmailIdentity=service().sender)
@@ -139,12 +144,29 @@ def test_a_destination(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> N
         trial = {"what": "trial", "owner": "anna", "destination_id": home["destination_id"]}
         assert handler(trial, Context()) == {"problem": None}
         [delivery] = [each["delivery_id"] for each in sent if each["kind"] == "s3"]
-        handler({**task, "what": "deliver", "delivery_id": delivery}, Context())
+        carrier = Deliveries(service().table, "e" * 24).get(delivery).execution
+        handler({**task, "what": "deliver", "delivery_id": delivery, "execution": carrier}, Context())
     with recorder.acting("submit"):
         assert call("DELETE", path).status == 204
     asked = {function: {each.action for each in calls} for function, calls in recorder.asked.items()}
     assert asked["submit"] >= {"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "lambda:InvokeFunction"}
     assert "secretsmanager:GetSecretValue" in asked["deliver"]
+
+
+def test_a_dropbox_account_that_is_authorised_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functions.deliver.handler import handler
+
+    monkeypatch.setenv("CUTLINE_DROPBOX_KEY", "app")
+    monkeypatch.setitem(targets.TARGETS, "dropbox", Place().target)
+    monkeypatch.setattr(trying, "exchange", lambda code: DropboxSecret(refresh_token=SecretStr(code)))
+    with recorder.acting("submit"):
+        made = call("POST", "/destinations", body={"name": "home", "settings": {"kind": "dropbox"}}).json
+    with recorder.acting("deliver"):
+        for code in ("one", "two"):
+            trial = {"what": "trial", "owner": "anna", "destination_id": made["destination_id"], "code": code}
+            assert handler(trial, Context()) == {"problem": None}
+    asked = {each.action for each in recorder.asked["deliver"]}
+    assert asked >= {"secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"}
 
 
 def test_no_other_function_reads_secrets_of_destinations(aws: ServiceSettings, resources: Resources) -> None:
@@ -161,11 +183,13 @@ def test_deliveries_take_no_role_of_our_own_account(resources: Resources) -> Non
     assert roles["Condition"] == {"StringNotEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-@pytest.mark.parametrize("status", ["ABORTED", "SUCCEEDED"])
+@pytest.mark.parametrize("status", ["ABORTED", "SUCCEEDED", "TIMED_OUT"])
 def test_the_end_of_an_execution(recorder: Recorder, status: str) -> None:
     from functions.reconcile.handler import handler
 
-    record = make_export("e1", status="RENDERING")
+    record = make_cog(service(), make_export("e1", status="DELIVERING"))
+    far = DeliveryRecord(delivery_id="d1", kind="sftp", state="running", attempt=1, moved=True)
+    Records(service().table).put_delivery("e1", far)
     client("s3").create_multipart_upload(Bucket=service().exports_bucket, Key="anna/e1/north field.tif")
     arn = service().state_machine.replace(":stateMachine:", ":execution:") + f":{record.execution_name}"
     detail = {
@@ -179,9 +203,9 @@ def test_the_end_of_an_execution(recorder: Recorder, status: str) -> None:
         for batch in (told, swept):
             records = [{"messageId": "1", "body": json.dumps(message)} for message in batch]
             handler({"Records": records}, None)
-    assert {each.action for each in recorder.asked["reconcile"]} >= {
-        "dynamodb:Query", "s3:AbortMultipartUpload", "s3:PutObject",
-    }  # fmt: skip
+    asked = {each.action for each in recorder.asked["reconcile"]}
+    assert asked >= {"dynamodb:Query", "s3:AbortMultipartUpload", "s3:PutObject"}
+    assert ("states:StartExecution" in asked) == (status == "TIMED_OUT"), "what is under way goes on"
 
 
 def test_a_file_becomes_an_area(recorder: Recorder) -> None:

@@ -200,6 +200,16 @@ def test_no_log_of_the_gateway_has_the_secret_of_a_link(resources: Resources) ->
     assert "$context.resourcePath" in stage["AccessLogSetting"]["Format"]
 
 
+def test_no_trace_has_the_secret_of_a_link(resources: Resources) -> None:
+    """X-Ray keeps the whole path of what it samples."""
+    ((_, rule),) = (
+        (name, each["SamplingRule"]) for name, each in of_type(resources, "AWS::XRay::SamplingRule").items()
+    )
+    assert (rule["FixedRate"], rule["ReservoirSize"], rule["URLPath"]) == (0, 0, "*/l/*")
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage")
+    assert f"/stages/<{stage}>" in text(rule["ResourceARN"])
+
+
 def test_what_is_made_on_the_way_goes_and_what_is_archived_stays(resources: Resources) -> None:
     buckets = of_type(resources, "AWS::S3::Bucket")
     rules = {name: bucket["LifecycleConfiguration"]["Rules"] for name, bucket in buckets.items()}

@@ -38,11 +38,12 @@ def settled(running: Running, export: str, nbytes: int) -> None:
 
 def test_what_left_is_counted(running: Running, export: str) -> None:
     before, path = sent(running, export), f"/exports/{export}/download"
-    head = running.ask("HEAD", path)
+    head = requests.head(running.ask("HEAD", path).headers["Location"], timeout=30)
     size = int(head.headers["Content-Length"])
     result = running.view(export)["result"]
     assert (head.status_code, head.content) == (200, b"")
     assert (size, head.headers["x-amz-checksum-crc64nvme"]) == (result["nbytes"], result["crc64nvme"])
+    assert head.headers["Accept-Ranges"] == "bytes"
 
     whole = fetch(running.get(path).headers["Location"])
     assert (len(whole.content), whole.headers["ETag"]) == (size, head.headers["ETag"])
@@ -56,7 +57,7 @@ def test_a_share_link_needs_nothing_but_itself(running: Running, export: str) ->
     before = sent(running, export)
     made = running.post(f"/exports/{export}/links", {"max_downloads": 1})
     url = made.json()["url"]
-    head = requests.head(url, timeout=30)
+    head = requests.head(url, timeout=30, allow_redirects=True)
     got = fetch(url)
     assert (got.status_code, len(got.content)) == (200, int(head.headers["Content-Length"]))
     assert fetch(url).status_code == 404  # it was for one download
@@ -66,6 +67,14 @@ def test_a_share_link_needs_nothing_but_itself(running: Running, export: str) ->
     assert running.ask("DELETE", urlsplit(made.headers["Location"]).path).status_code == 204
     assert running.get("/l/" + "x" * 56, None).status_code == 404
     assert running.get("/l/x/y", None).status_code == 401
+
+
+def test_what_is_set_aside_of_a_budget_is_what_is_fetched(running: Running, export: str) -> None:
+    url = running.post(f"/exports/{export}/links", {"max_bytes": 10}).json()["url"]
+    assert fetch(url, headers={"Range": "bytes=99999999999-"}).status_code == 416
+    where = fetch(url, headers={"Range": "bytes=0-9"}, allow_redirects=False).headers["Location"]
+    assert (fetch(where).status_code, fetch(where, headers={"Range": "bytes=0-10"}).status_code) == (403, 403)
+    assert len(fetch(where, headers={"Range": "bytes=0-9"}).content) == 10
 
 
 def test_nobody_changes_for_whom_a_redirect_is(running: Running, export: str) -> None:

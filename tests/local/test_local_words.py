@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from werkzeug.test import EnvironBuilder
@@ -53,3 +56,12 @@ def test_who_has_no_token_is_told_as_on_aws() -> None:
     gateway = Gateway(submit, Tokens("http://127.0.0.1/users"), ["/health"])
     answer = gateway(Request(EnvironBuilder(path="/me").get_environ()))
     assert (answer.status_code, (answer.json or {})["code"]) == (401, "unauthenticated")
+
+
+def test_how_long_an_answer_is_the_gateway_says_as_on_aws() -> None:
+    said = {"statusCode": 200, "multiValueHeaders": {"Content-Length": ["12345"]}, "body": ""}
+    submit: Any = SimpleNamespace(invoke=lambda _: SimpleNamespace(failed=False, payload=json.dumps(said)))
+    gateway = Gateway(submit, Tokens("http://127.0.0.1/users"), ["/health"])
+    answer = gateway(Request(EnvironBuilder(path="/health", method="HEAD").get_environ()))
+    assert answer.headers["Content-Length"] == "0"
+    assert answer.headers["x-amzn-Remapped-Content-Length"] == "12345"

@@ -10,7 +10,8 @@ from functions.deliver.handler import handler
 from tests.support.exports import COG, make_cog, make_export
 from tests.support.steps import Context
 
-TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": "s3://b/k.tif"}
+TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": "s3://b/k.tif",
+        "execution": "e1-1"}  # fmt: skip
 
 
 def delivery(aws: ServiceSettings) -> DeliveryRecord:

@@ -137,7 +137,7 @@ def afterwards(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> Deliver
 
 
 def ended(name: str) -> dict[str, Any]:
-    task = {"export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k"}
+    task = {"export_id": "e1", "attempt": 1, "owner": "anna", "delivery_id": "d1", "cog_href": "s3://b/k"}
     arn = f"arn:aws:states:us-east-1:123456789012:execution:cutline-test:{name}"
     return {"executionArn": arn, "name": name, "status": "TIMED_OUT", "input": json.dumps(task), "stopDate": 1}
 
@@ -179,6 +179,13 @@ def answering(monkeypatch: pytest.MonkeyPatch, payload: Any, **more: Any) -> Non
 def test_a_function_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, {"problem": None})
     assert lambdas.ask("deliver", {}) == {"problem": None}
+
+
+def test_a_function_begins_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(lambdas, "client", lambda _: SimpleNamespace(invoke=lambda **given: asked.append(given)))
+    lambdas.start("deliver", {"what": "abandon"})
+    assert asked == [{"FunctionName": "deliver", "InvocationType": "Event", "Payload": '{"what": "abandon"}'}]
 
 
 def test_nobody_waits_for_ever(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:

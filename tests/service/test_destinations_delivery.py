@@ -21,7 +21,8 @@ from tests.support.exports import COG, make_cog, make_export
 from tests.support.steps import Context
 
 HOME = "0123456789ab" * 2
-TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k.tif"}
+TASK = {"what": "deliver", "export_id": "e1", "attempt": 1, "delivery_id": "d1", "cog_href": "s3://b/k.tif",
+        "execution": "e1-1"}  # fmt: skip
 SFTP = SftpSettings(
     host="files.example.org", username="anna", host_key="ssh-ed25519 AAAA", prefix="exports/{date}/{id}"
 )
@@ -40,7 +41,10 @@ def export(aws: ServiceSettings, place: Place) -> ExportRecord:
     etag = client("s3").head_object(Bucket=aws.exports_bucket, Key="anna/e1/north field.tif")["ETag"]
     record = Records(aws.table).change(record, result=record.result.model_copy(update={"etag": etag}))
     Records(aws.table).put_delivery(
-        "e1", DeliveryRecord(delivery_id="d1", kind="sftp", destination_id=HOME, state="pending", attempt=1)
+        "e1",
+        DeliveryRecord(
+            delivery_id="d1", kind="sftp", destination_id=HOME, prefix=SFTP.prefix, state="pending", attempt=1
+        ),
     )
     return record
 

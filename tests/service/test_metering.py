@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cutline.errors import NotFound, RateLimited, TransientError
 from cutline.models.record import now
@@ -16,6 +17,7 @@ from cutline.service.metering import sent_of, summed
 from cutline.service.sharing import share
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
+from cutline.store.faults import told as told_of_aws
 from cutline.store.links import Links
 from cutline.store.metering import HOLD, Traffic
 from functions.meter.handler import handler
@@ -253,6 +255,16 @@ def test_who_meets_others_all_the_time_gives_up(traffic: Traffic, monkeypatch: p
     with pytest.raises(TransientError):
         traffic.reserve(ticket(), "anna", "e1", 4000)
     assert len(tries) < 10
+
+
+@pytest.mark.parametrize("why", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_is_throttled_may_be_tried_again(why: str) -> None:
+    cancelled = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": "None"}, {"Code": why}],
+    }
+    error = ClientError(cancelled, "TransactWriteItems")
+    assert isinstance(told_of_aws(error), TransientError)
 
 
 def test_a_ticket_that_changes_meanwhile_is_looked_at_again(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:

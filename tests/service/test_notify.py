@@ -16,6 +16,7 @@ from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
 from cutline.notify.advice import advice_for
 from cutline.notify.letter import Enclosed, size, written
 from cutline.notify.message import composed
+from cutline.service.settling import settle
 from cutline.service.sharing import opened
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
@@ -180,6 +181,21 @@ def test_a_file_that_was_made_can_be_had_though_a_delivery_failed(aws: ServiceSe
         assert "https://api.example.org/l/e1" in mail.body(kind)
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_of_an_export_that_was_refused_before_it_began_no_file_is_promised(
+    aws: ServiceSettings, anna: str, settled: bool
+) -> None:
+    full = Failure(code="quota-exceeded", message="20 MB are missing")
+    record = Records(aws.table).move(make_export(owner=anna, notify=True), "ERROR", error=full)
+    if settled:
+        settle(record)
+    handler(TASK, None)
+    [mail] = sent()
+    for kind in ("plain", "html"):
+        assert "Make room at the destination, then retry." in mail.body(kind)
+        assert "the file is made" not in mail.body(kind).lower()
+
+
 def test_a_success_says_where_the_file_was_brought(aws: ServiceSettings, anna: str) -> None:
     make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True))
     there = DeliveryRecord(delivery_id="d1", kind="s3", state="done", attempt=1, uri="s3://annas/north field.tif")
@@ -277,6 +293,20 @@ def test_what_ses_refuses_may_be_sent_later(aws: ServiceSettings, anna: str, mon
     assert len(sent()) == 1
 
 
+def test_the_link_of_a_mail_has_limits_and_none_is_left_of_a_mail_that_was_not_sent(
+    aws: ServiceSettings, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_cog(aws, make_export(owner=anna, status="SUCCESS", notify=True))
+    monkeypatch.setenv("CUTLINE_SENDER", "unverified@cutline.example")
+    with pytest.raises(Exception, match="the mail was not sent"):
+        handler(TASK, None)
+    assert Links(aws.table).of_export("e1") == []
+    monkeypatch.setenv("CUTLINE_SENDER", SENDER)
+    handler(TASK, None)
+    [link] = Links(aws.table).of_export("e1")
+    assert (link.max_downloads, link.max_bytes) == (20, 20 * len(COG))
+
+
 def test_nothing_that_people_write_becomes_a_header_or_html(aws: ServiceSettings) -> None:
     name = "x\r\nBcc: everyone@example.org\u2028\0<script>"
     why = Failure(code="invalid-scene", message="<b>bold</b>\nSubject: other")
@@ -325,4 +355,4 @@ def test_sizes_in_the_unit_that_suits() -> None:
     [("invalid-scene", "Change the request"), ("too-large", "Change the request"), ("timed-out", "Retry goes on")],
 )
 def test_advice(code: str, words: str) -> None:
-    assert words in advice_for(code)
+    assert words in advice_for(code, made=True)

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
-from cutline.models.record import ExportRecord, Status
+from cutline.models.destination import DestinationRecord, SftpSettings
+from cutline.models.record import DeliveryRecord, ExportRecord, Status, now
 from cutline.models.task import DeliveryTask
-from cutline.service import delivering
+from cutline.service import delivering, targets
 from cutline.service.audit import audit_of
 from cutline.service.reconciling import reconcile
 from cutline.store.clients import client
 from cutline.store.deliveries import Deliveries
+from cutline.store.destinations import Destinations
 from cutline.store.quotas import Quotas
 from cutline.store.records import Records
-from tests.support.exports import make_cog, make_export, put
+from tests.support.destinations import Place
+from tests.support.exports import COG, make_cog, make_export, put
 from tests.support.interpreter import Died, Interpreter
 
 TASKS = [{"tiles": [0, 1]}, {"tiles": [2]}, {"tiles": [3]}]
@@ -246,19 +249,72 @@ def test_what_has_succeeded_is_delivered_once_more(machine: Interpreter) -> None
     Records(machine.settings.table).move(made, "SUCCESS")
     assert made.result is not None
     task = {"export_id": "e1", "attempt": 1, "delivery_id": "link-1", "cog_href": made.result.cog_href}
-    started = client("stepfunctions").start_execution(
-        stateMachineArn=machine.arn, name="e1-1-link-1-0", input=json.dumps(task)
-    )
-    for missed in (False, True):
-        if missed:
+    names = ["e1-1-link-1-0", "e1-1-link-1-1"]
+    for name in names:
+        if name == names[-1]:
             machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False}
-            started = client("stepfunctions").start_execution(
-                stateMachineArn=machine.arn, name="e1-1-link-1-1", input=json.dumps(task)
-            )
+        started = client("stepfunctions").start_execution(
+            stateMachineArn=machine.arn, name=name, input=json.dumps(task)
+        )
         assert machine.wait(started["executionArn"])["status"] == "SUCCEEDED"
         assert record(machine).status == "SUCCESS"
     assert {name for name, _ in machine.calls} == {"deliver"}, "no plan, no tile, no mail"
-    assert called(machine, "deliver") == [{"what": "deliver", **task}] * 2
+    assert called(machine, "deliver") == [{"what": "deliver", **task, "execution": name} for name in names]
+
+
+def test_a_delivery_survives_five_timeouts_and_the_end_of_the_hour(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each invocation brings one piece and is killed; with the fourth, the execution's hour ends."""
+    settings, place = machine.settings, Place(piece=4)
+    monkeypatch.setitem(targets.TARGETS, "sftp", place.target)
+    home = SftpSettings(host="files.example.org", username="anna", host_key="ssh-ed25519 AAAA")
+    Destinations(settings.table).create(
+        DestinationRecord(
+            destination_id="home", owner="anna", name="home", settings=home, external_id="x", created_at=now()
+        )
+    )
+    far = DeliveryRecord(delivery_id="far", kind="sftp", destination_id="home", prefix="", state="pending", attempt=1)
+    Records(settings.table).put_delivery("e1", far)
+    plan, assemble, deliver = (machine.lambdas[name] for name in ("plan", "assemble", "deliver"))
+    killed: list[str] = []
+
+    def with_its_etag(task: dict[str, Any]) -> Any:
+        made = assemble(task)
+        result, key = record(machine).result, made["cog_href"].partition(settings.exports_bucket)[2].strip("/")
+        etag = client("s3").head_object(Bucket=settings.exports_bucket, Key=key)["ETag"]
+        assert result is not None
+        Records(settings.table).change(record(machine), result=result.model_copy(update={"etag": etag}))
+        return made
+
+    def killed_on_the_way(task: dict[str, Any]) -> Any:
+        if task["delivery_id"] != "far" or len(killed) == 5:
+            return deliver(task)
+        left = iter([900.0, 0.0])
+        delivering.deliver(DeliveryTask.model_validate(task), lambda: next(left))
+        killed.append(task["execution"])
+        if len(killed) == 4:
+            client("stepfunctions").stop_execution(executionArn=arn)
+        raise Died("Sandbox.Timedout", "Task timed out after 900.00 seconds")
+
+    machine.lambdas |= {
+        "plan": lambda task: {**plan(task), "deliveries": ["link-1", "far"]},
+        "assemble": with_its_etag,
+        "deliver": killed_on_the_way,
+    }
+    arn = machine.arn.replace(":stateMachine:", ":execution:") + ":e1-1"
+    machine.start()
+    ended = {**machine.wait(arn), "status": "TIMED_OUT"}
+    for _ in range(2):  # events come twice
+        reconcile(ended)
+    assert record(machine).status == "SUCCESS", "its file is made, and can be downloaded"
+    following = Deliveries(settings.table, "e1").get("far").execution
+    assert following is not None
+    reconcile(machine.wait(f"{arn.removesuffix('e1-1')}{following}"))
+    assert killed == ["e1-1"] * 4 + [following]
+    found = Deliveries(settings.table, "e1").get("far")
+    assert (found.state, found.uri, place.files["north field.tif"]) == ("done", "place://north field.tif", COG)
+    assert place.abandoned == []
 
 
 def test_a_cog_that_is_made_is_only_delivered(machine: Interpreter) -> None:

@@ -30,7 +30,7 @@ MACHINE = json.loads(ASL.read_text())
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 TRIGGERED = {"submit", "import_aoi", "reconcile", "meter"}
 """Functions that are no states: the API, the inbox and the ends of executions call them"""
-LEAVES = {"what", "export_id", "attempt", "plan_href", "tiles", "delivery_id", "cog_href"}
+LEAVES = {"what", "export_id", "attempt", "plan_href", "tiles", "delivery_id", "cog_href", "execution"}
 """All that a Lambda is ever given: ids and hrefs"""
 OF_AWS = {
     # docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html

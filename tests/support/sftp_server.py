@@ -43,6 +43,8 @@ class SftpServer:
     """That USER may log in with"""
     passwords: bool = True
     """Whether it takes them"""
+    auths: str = "publickey"
+    """What it takes beside them"""
     disk: int | None = None
     """Bytes that all files may have together; None: no end"""
     tells_room: bool = True
@@ -51,10 +53,16 @@ class SftpServer:
     writable: bool = True
     cut_after: int | None = None
     """Writes after which the line is cut"""
+    silent: bool = False
+    """Whether it lets one in and then says no more"""
+    subsystem: bytes | None = None
+    """What its login prints instead of speaking SFTP; b"": there is no SFTP"""
     damages: bool = False
     """Whether it stores zeros instead of what it gets"""
     written: int = 0
     """Bytes that it took"""
+    over: threading.Event = field(default_factory=threading.Event)
+    """When the test is"""
 
     def target(self, **more: Any) -> SftpTarget:
         return SftpTarget(self.settings(**more), self.secret(), "")
@@ -82,7 +90,7 @@ class _Login(paramiko.ServerInterface):
         self.world = world
 
     def get_allowed_auths(self, username: str) -> str:
-        return "password,publickey" if self.world.passwords else "publickey"
+        return f"password,{self.world.auths}" if self.world.passwords else self.world.auths
 
     def check_auth_password(self, username: str, password: str) -> int:
         right = self.world.passwords and (username, password) == (USER, PASSWORD)
@@ -94,6 +102,15 @@ class _Login(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        if self.world.silent:
+            self.world.over.wait(30)
+        if self.world.subsystem is None:
+            return super().check_channel_subsystem_request(channel, name)
+        if self.world.subsystem:
+            threading.Thread(target=channel.sendall, args=(self.world.subsystem,), daemon=True).start()
+        return bool(self.world.subsystem)
 
 
 class _Handle(paramiko.SFTPHandle):
@@ -227,4 +244,5 @@ def sftp_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sft
         world = SftpServer(root, listening.getsockname()[1])
         threading.Thread(target=_serve, args=(listening, world), daemon=True).start()
         yield world
+        world.over.set()
         listening.shutdown(socket.SHUT_RDWR)

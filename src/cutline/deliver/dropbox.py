@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
 
 from pydantic import Field
 
 from cutline.deliver.content_hash import ContentHash, block_digests
 from cutline.deliver.dropbox_api import RESERVE, Box, SessionLostError
 from cutline.deliver.dropbox_login import AUTHORISE
-from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip
+from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip, fixed_folder
 from cutline.errors import BadCredentials, DeliveryRejected, QuotaExceeded, TransientError
 from cutline.models.base import Model
 from cutline.models.destination import DropboxSecret, DropboxSettings
@@ -38,6 +39,8 @@ class Progress(Model):
     """Of those"""
     rev: str = ""
     """Of the file, once there is one"""
+    beside: dict[str, str] = Field(default_factory=dict)
+    """Suffix -> rev of each file that was written beside it"""
 
 
 class DropboxTarget:
@@ -53,8 +56,7 @@ class DropboxTarget:
         """See target.py. It also sees how much room there is, which is a permission of its own."""
         box = Box(self._secret, lambda: 0.0)
         box.room()
-        folder = self._settings.prefix.split("{")[0].rpartition("/")[0]
-        path = _place(f"{folder}/cutline-{secrets.token_hex(8)}", ".txt")
+        path = _place(f"{fixed_folder(self._settings.prefix)}/cutline-{secrets.token_hex(8)}", ".txt")
         content = b"Cutline tries whether it may write here.\n"
         written = box.put(path, content)
         try:
@@ -81,19 +83,21 @@ class DropboxTarget:
             longest = max(longest, before - after)
             if after < RESERVE + 2 * longest:
                 return None
-        arrival = upload.put_beside(progress)
+        for further in upload.put_beside(progress):
+            trip.save(further.model_dump(mode="json"))
+        arrival = upload.arrived(progress)
         if arrival is None:
             trip.save({})
             raise TransientError("the file in Dropbox is not the one that was delivered; try again")
         return arrival
 
     def abandon(self, path: str, cursor: Cursor) -> None:
-        """See target.py. An upload session leaves nothing; a COG whose item and manifest are missing is no delivery."""
+        """See target.py. An upload session leaves nothing; a COG whose item and manifest are missing is no delivery.
+        What another delivery has written under these names stays."""
         if cursor and (progress := Progress.model_validate(cursor)).rev:
             box = Box(self._secret, lambda: 0.0)
-            box.remove(_place(path, COG), progress.rev)
-            for suffix in (ITEM, MANIFEST):
-                box.remove(_place(path, suffix))
+            for suffix, rev in {COG: progress.rev, **progress.beside}.items():
+                box.remove(_place(path, suffix), rev)
 
 
 class _Upload:
@@ -112,17 +116,20 @@ class _Upload:
         except SessionLostError:
             return self._begin(begun=progress.begun + 1)
 
-    def put_beside(self, progress: Progress) -> Arrival | None:
-        """Item and manifest; None where the COG meanwhile is another than ours."""
-        written = {self._path: progress.rev}
-        try:
-            for suffix, content in ((ITEM, self._parcel.item), (MANIFEST, self._parcel.manifest)):
-                path = _place(self._parcel.path, suffix)
-                written[path] = self._box.put(path, content).rev
-        except DeliveryRejected:
-            for path, rev in written.items():
-                self._box.remove(path, rev)
-            raise
+    def put_beside(self, progress: Progress) -> Iterator[Progress]:
+        """Item and manifest; what has come of it after each."""
+        for suffix, content in ((ITEM, self._parcel.item), (MANIFEST, self._parcel.manifest)):
+            try:
+                rev = self._box.put(_place(self._parcel.path, suffix), content).rev
+            except DeliveryRejected:
+                for written, known in {COG: progress.rev, **progress.beside}.items():
+                    self._box.remove(_place(self._parcel.path, written), known)
+                raise
+            progress = progress.model_copy(update={"beside": {**progress.beside, suffix: rev}})
+            yield progress
+
+    def arrived(self, progress: Progress) -> Arrival | None:
+        """None where the COG meanwhile is another than ours."""
         there = self._box.stored(self._path)
         if there is None or not there.is_made_of(self._parcel.nbytes, progress.hashed):
             return None

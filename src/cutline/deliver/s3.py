@@ -6,6 +6,8 @@ itself; else the COG passes through us, a few parts at a time.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +29,7 @@ _TYPES = {
 }
 _CONTENT = "crc64nvme"
 """Name of the metadata by which our COG is known again at an S3 that keeps no such checksum"""
+_REPLACED = frozenset({"PreconditionFailed", "412", *GONE})
 _TRIAL = "cutline-trial"
 """Name of the file that a destination is verified with"""
 
@@ -51,7 +54,7 @@ class S3Target:
                 s3.list_parts(**upload)
             finally:
                 s3.abort_multipart_upload(**upload)
-            s3.put_object(**place, **options, Body=content)
+            self._put(s3, key, content, "application/octet-stream")
             try:
                 found = s3.get_object(**place)["Body"].read(len(content) + 1)
             finally:
@@ -77,8 +80,7 @@ class S3Target:
                     return None
                 checksum = self._after(s3, key, parcel, trip)
             for suffix, content in ((ITEM, parcel.item), (MANIFEST, parcel.manifest)):
-                place = self._place(parcel.path + suffix)
-                s3.put_object(**place, **self._options(_TYPES[suffix]), Body=content)
+                self._put(s3, parcel.path + suffix, content, _TYPES[suffix])
         return Arrival(f"s3://{self._settings.bucket}/{key}", checksum)
 
     def abandon(self, path: str, cursor: Cursor) -> None:
@@ -106,21 +108,38 @@ class S3Target:
             upload.abort()
             raise
 
+    def _put(self, s3: Any, key: str, content: bytes, content_type: str) -> None:
+        """A small file at once. S3 checks its MD5, without which a bucket with Object Lock takes nothing."""
+        md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+        s3.put_object(**self._place(key), **self._options(content_type), Body=content, ContentMD5=md5)
+
     def _before(self, s3: Any, key: str, parcel: Parcel) -> str | None:
-        """The COG's checksum where it is there already: of a run that was killed late, or delivered before."""
+        """The COG's checksum where it is there already, as it is wanted: of a run that was killed late, or delivered
+        before."""
         try:
             found = s3.head_object(**self._place(key), ChecksumMode="ENABLED")
         except ClientError as error:
             if code_of(error) in GONE | DENIED:  # who may not list a bucket is denied what is not there
                 return None
             raise
-        return self._checksum(found, parcel)
+        return self._checksum(found, parcel) if self._is_kept_so(found) else None
+
+    def _is_kept_so(self, found: dict[str, Any]) -> bool:
+        """Whether an object has the key and the storage class of the settings. Without a key it may have any: the
+        bucket's own."""
+        settings = self._settings
+        kept = found.get("StorageClass", "STANDARD")  # which S3 does not tell
+        return kept == settings.storage_class and settings.kms_key in (None, found.get("SSEKMSKeyId"))
 
     def _after(self, s3: Any, key: str, parcel: Parcel, trip: Trip) -> str:
         found = s3.head_object(**self._place(key), ChecksumMode="ENABLED")
         if checksum := self._checksum(found, parcel):
             return checksum
-        s3.delete_object(**self._place(key))
+        try:
+            s3.delete_object(**self._place(key), IfMatch=found["ETag"])
+        except ClientError as error:
+            if code_of(error) not in _REPLACED:  # by another delivery to the same name, which may be right
+                raise
         trip.save({})
         raise TransientError(f"{key} is not what was sent: {found['ContentLength']:,} bytes arrived; it is sent again")
 

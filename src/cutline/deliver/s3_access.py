@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from cutline.deliver.s3_endpoint import place_of
 from cutline.deliver.s3_faults import DENIED, code_of, is_elsewhere, told
 from cutline.deliver.s3_policies import Policy
 from cutline.errors import BadCredentials, DeliveryRejected, InvalidRequest
@@ -45,6 +45,8 @@ class Access:
         Raises BadCredentials where it does not, and DeliveryRejected for an endpoint that we never ask.
         """
         settings = self._settings
+        if settings.endpoint is not None:
+            _check(settings.endpoint)
         known = self._assumed(policy) if settings.role_arn else self._keys()
         by_path = bool(settings.endpoint or surroundings().s3_endpoint)
         session: Any = boto3  # its types want to know which arguments there are
@@ -56,7 +58,6 @@ class Access:
             **known,
         )
         if settings.endpoint:
-            _check(settings.endpoint)
             _guard(made)
         made.meta.events.register_first("needs-retry.s3", self._stay)
         return made
@@ -118,13 +119,8 @@ class Access:
 
 def _check(endpoint: str) -> None:
     """Raises DeliveryRejected where we do not ask there."""
-    place = urlsplit(endpoint)
-    if place.scheme not in ({"https", "http"} if surroundings().private_hosts else {"https"}) or not place.hostname:
-        raise DeliveryRejected("the endpoint has to be https://host, or https://host:port")
-    if place.path.strip("/") or place.query or place.username:
-        raise DeliveryRejected("the endpoint is https://host alone: no path, no query, no user")
     try:
-        public_address(place.hostname, place.port or 443)
+        public_address(*place_of(endpoint))
     except InvalidRequest as error:
         raise DeliveryRejected(error.message) from error
 

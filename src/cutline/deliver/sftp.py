@@ -12,12 +12,14 @@ from contextlib import suppress
 from urllib.parse import quote
 
 from cutline.deliver.sftp_session import Files, session, told
-from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip
+from cutline.deliver.target import COG, ITEM, MANIFEST, Arrival, Cursor, Parcel, Trip, fixed_folder
 from cutline.errors import Conflict, CutlineError, DeliveryRejected, QuotaExceeded, TransientError
 from cutline.models.destination import SftpSecret, SftpSettings
 
 RESERVE = 60.0
 """Seconds of an invocation in which no further piece is begun"""
+SHORT = 15.0
+"""Seconds that all takes at most but a delivery itself: somebody waits for a trial, and others for the function"""
 _PIECE = 8 << 20
 """Bytes"""
 _FAILURE = "Failure"
@@ -34,9 +36,9 @@ class SftpTarget:
 
     def verify(self) -> None:
         """All that a delivery does, with some bytes."""
-        folder, name = self._folder(), f"{_TRIAL}-{secrets.token_hex(4)}"
+        folder, name = fixed_folder(self._settings.prefix), f"{_TRIAL}-{secrets.token_hex(4)}"
         path = f"{folder}/{name}" if folder else name
-        with session(self._settings, self._secret) as files, told(self._settings, path):
+        with session(self._settings, self._secret, SHORT) as files, told(self._settings, path):
             files.make_folders(path)
             try:
                 self._put(files, path, secrets.token_bytes(64))
@@ -46,8 +48,8 @@ class SftpTarget:
 
     def room(self) -> int | None:
         """Of the disk, where the server tells."""
-        folder = self._folder()
-        with session(self._settings, self._secret) as files:
+        folder = fixed_folder(self._settings.prefix)
+        with session(self._settings, self._secret, SHORT) as files:
             found = files.room(folder or ".")
             return files.room(".") if found is None and folder else found  # the folder may not be there yet
 
@@ -66,7 +68,7 @@ class SftpTarget:
         """Remove what a delivery to ``path`` that is given up has left."""
         part = str(cursor.get("part", ""))
         if part:
-            with session(self._settings, self._secret) as files, suppress(FileNotFoundError):
+            with session(self._settings, self._secret, SHORT) as files, suppress(FileNotFoundError):
                 files.remove(part)
 
     def _found(self, files: Files, parcel: Parcel, cursor: Cursor) -> int | None:
@@ -150,11 +152,6 @@ class SftpTarget:
             with suppress(OSError):
                 files.remove(part)
             raise
-
-    def _folder(self) -> str:
-        """The folder of all that is delivered, as far as that does not depend on the export."""
-        fixed, brace, _ = self._settings.prefix.partition("{")
-        return fixed.rpartition("/")[0] if brace else fixed
 
 
 def _part(parcel: Parcel) -> str:

@@ -11,6 +11,7 @@ import errno
 import io
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,9 +25,17 @@ from cutline.store.guarded import public_address
 
 _TIMEOUT = 30.0
 """Seconds, of each wait"""
+_CONNECTING = 5.0
+"""Seconds until the line stands"""
+OPENING = 20.0
+"""Seconds from there to the first file"""
+_TOLD = 100
+"""Letters of a server's own words that get into ours"""
 _KEY_TYPES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """A key's type -> the signatures by which it is shown, where those are called otherwise"""
 _PRIVATE_KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+_IMPROPER = (paramiko.SFTPError, struct.error, UnicodeDecodeError)
+"""What paramiko and we raise where an answer is none"""
 _STATVFS = struct.Struct(">11Q")
 """Block size, fragment size, blocks, free, available …: OpenSSH's PROTOCOL, section 4.4"""
 
@@ -94,17 +103,54 @@ class Files(paramiko.SFTPClient):
 
 
 @contextmanager
-def session(settings: SftpSettings, secret: SftpSecret | None) -> Iterator[Files]:
-    """The files, while the connection lasts. Raises BadCredentials, DeliveryRejected and TransientError."""
-    with told(settings, "."), _transport(settings) as transport:
-        _log_in(transport, settings, secret)
-        files = Files.from_transport(transport)
-        if files is None:
-            raise DeliveryRejected(f"{settings.host} lets {settings.username} in, but has no SFTP for it; enable it")
-        channel = files.get_channel()
-        if channel is not None:
-            channel.settimeout(_TIMEOUT)
+def session(settings: SftpSettings, secret: SftpSecret | None, seconds: float | None = None) -> Iterator[Files]:
+    """The files, while the connection lasts: ``seconds``, where they are given. Raises BadCredentials,
+    DeliveryRejected and TransientError."""
+    with told(settings, "."), _transport(settings) as transport, _within(seconds, transport, settings):
+        with _within(OPENING, transport, settings):
+            _log_in(transport, settings, secret)
+            files = _opened(transport, settings)
         yield files
+
+
+def _opened(transport: paramiko.Transport, settings: SftpSettings) -> Files:
+    try:
+        channel = transport.open_session(timeout=_TIMEOUT)
+        channel.settimeout(_TIMEOUT)
+        channel.invoke_subsystem("sftp")
+    except paramiko.SSHException as error:
+        if not transport.is_active():
+            raise
+        raise DeliveryRejected(
+            f"{settings.host} lets {settings.username} in, but has no SFTP for it; enable it"
+        ) from error
+    return Files(channel)
+
+
+@contextmanager
+def _within(seconds: float | None, transport: paramiko.Transport, settings: SftpSettings) -> Iterator[None]:
+    """End the connection where what is inside takes longer. paramiko waits for some answers for ever, and a server that
+    sends a byte now and then ends no wait. Raises TransientError."""
+    if seconds is None:
+        yield
+        return
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        transport.close()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception as error:
+        if late.is_set():  # whatever it was then taken for
+            raise TransientError(f"{settings.host} did not do in {seconds:g} s what it was asked; try again") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -112,19 +158,25 @@ def told(settings: SftpSettings, path: str) -> Iterator[None]:
     """What the server answers inside, asked for ``path``, leaves as one of our errors."""
     try:
         yield
+    except _IMPROPER as error:
+        raise DeliveryRejected(
+            f"{settings.host} does not speak SFTP as it should: {str(error)[:_TOLD]}; mostly its login prints a text, "
+            "which it must not"
+        ) from error
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise _told(error, settings, path) from error
 
 
 def _told(error: Exception, settings: SftpSettings, path: str) -> CutlineError:
     if _is_lost(error):
-        return TransientError(f"{settings.host} does not answer: {error or type(error).__name__}; try again")
+        what = str(error)[:_TOLD] or type(error).__name__
+        return TransientError(f"{settings.host} does not answer: {what}; try again")
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.EACCES:
         return BadCredentials(f"{settings.username} may not write {path} on {settings.host}; give it the permission")
     if code == errno.ENOENT:
         return DeliveryRejected(f"{path} is not there any more on {settings.host}; deliver it again")
-    return DeliveryRejected(f"{settings.host} refuses {path}: {str(error)[:100]}")
+    return DeliveryRejected(f"{settings.host} refuses {path}: {str(error)[:_TOLD]}")
 
 
 def _is_lost(error: Exception) -> bool:
@@ -141,7 +193,7 @@ def _transport(settings: SftpSettings) -> Iterator[paramiko.Transport]:
         numeric = public_address(settings.host, settings.port)
     except InvalidRequest as error:
         raise DeliveryRejected(error.message) from error
-    connection = socket.create_connection((numeric, settings.port), _TIMEOUT)
+    connection = socket.create_connection((numeric, settings.port), _CONNECTING)
     transport = paramiko.Transport(connection)
     try:
         transport.banner_timeout = transport.auth_timeout = _TIMEOUT
@@ -166,7 +218,7 @@ def _log_in(transport: paramiko.Transport, settings: SftpSettings, secret: SftpS
     try:
         _authenticate(transport, settings, secret)
     except paramiko.BadAuthenticationType as error:
-        takes = " or ".join(error.allowed_types)
+        takes = " or ".join(error.allowed_types)[:_TOLD]
         raise BadCredentials(f"{settings.host} takes no {_means(secret)}; enter what it takes: {takes}") from error
     except paramiko.AuthenticationException as error:
         raise BadCredentials(

@@ -50,6 +50,12 @@ class Trip:
     """Until this invocation has to end"""
 
 
+def fixed_folder(prefix: str) -> str:
+    """The folder of all that is delivered below ``prefix``, as far as that does not depend on the export."""
+    fixed, brace, _ = prefix.partition("{")
+    return fixed.rpartition("/")[0] if brace else fixed
+
+
 @dataclass(frozen=True)
 class Arrival:
     """It is there, and was read back."""

@@ -324,6 +324,7 @@ class LimitsView(Model):
     downloads_a_minute: int
     downloads_in_a_row: int
     destinations: int
+    deliveries_at_once: int
 
 
 class UseView(Model):

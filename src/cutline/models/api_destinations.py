@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AwareDatetime, Discriminator, Field, SecretStr, Tag
 
 from cutline.models.base import Model
 from cutline.models.destination import DestinationSettings, Kind, S3Secret, SftpSecret
@@ -14,7 +14,15 @@ DestinationName = Annotated[
     str,
     Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Our bucket"], description="Any"),
 ]
-GivenSecret = S3Secret | SftpSecret
+
+
+def _meant(secret: Any) -> str:
+    """Which of the secrets it is, by the names of its fields: what is wrong is told of that one alone."""
+    given = secret if isinstance(secret, dict) else getattr(secret, "__dict__", {})  # of a model: its fields
+    return "s3" if given.keys() & S3Secret.model_fields.keys() else "sftp"
+
+
+GivenSecret = Annotated[Annotated[S3Secret, Tag("s3")] | Annotated[SftpSecret, Tag("sftp")], Discriminator(_meant)]
 """What users send; a Dropbox account gives its own, when they authorise us there"""
 
 

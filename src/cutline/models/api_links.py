@@ -22,7 +22,10 @@ class NewLink(Model):
         default=None, ge=1, le=1_000_000, description="So many redirects; a download that is resumed takes another"
     )
     max_bytes: Whole | None = Field(
-        default=None, ge=1, le=10**15, description="So many bytes; each redirect sets the file's size aside"
+        default=None,
+        ge=1,
+        le=10**15,
+        description="So many bytes; each redirect sets those aside to which it leads: the file's, or its Range alone",
     )
 
 

@@ -61,19 +61,23 @@ class S3Settings(Model):
     kms_key: str | None = Field(
         default=None,
         max_length=300,
-        pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[\w/-]+$",
-        description="ARN of the key that the file is encrypted by",
+        pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+$",
+        description="ARN of the key that the file is encrypted by; policies know no key by its alias",
     )
     storage_class: Literal["STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR"] = "STANDARD"
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=10)
     endpoint: str | None = Field(default=None, max_length=300, description="Of another S3 than AWS's: https://host")
 
 
+_Word = Annotated[SecretStr, Field(max_length=1000)]
+"""A secret of one line. With a private key, and every letter escaped, still below Secrets Manager's 65,536 bytes"""
+
+
 class S3Secret(Model):
     """Access keys, where there is no role."""
 
-    access_key_id: SecretStr
-    secret_access_key: SecretStr
+    access_key_id: _Word
+    secret_access_key: _Word
 
 
 class DropboxSettings(Model):
@@ -86,7 +90,7 @@ class DropboxSettings(Model):
 class DropboxSecret(Model):
     """What OAuth gave us: long-lived, until the user revokes it."""
 
-    refresh_token: SecretStr
+    refresh_token: SecretStr = Field(max_length=4000)
 
 
 class SftpSettings(Model):
@@ -107,8 +111,8 @@ class SftpSettings(Model):
 class SftpSecret(Model):
     """A password, or a private key in OpenSSH's format."""
 
-    password: SecretStr | None = None
-    private_key: SecretStr | None = None
+    password: _Word | None = None
+    private_key: Annotated[SecretStr, Field(max_length=8000)] | None = None
 
 
 Kind = Literal["s3", "dropbox", "sftp"]

@@ -23,6 +23,7 @@ ENDED: tuple[Status, ...] = ("SUCCESS", "ERROR", "CANCELLED")
 
 TileState = Literal["done", "empty", "failed"]
 DeliveryState = Literal["pending", "running", "done", "failed"]
+UNDER_WAY: tuple[DeliveryState, ...] = ("pending", "running")
 LINK = "link"
 """Kind and id of the delivery that every export has, and that stays with us"""
 
@@ -167,9 +168,10 @@ class DeliveryRecord(Model):
     """link, or the kind of its destination"""
     destination_id: str | None = None
     prefix: str | None = None
-    """Instead of the destination's own"""
+    """The folder that it goes into, before anything is filled in; a later change of the destination does not move it"""
     execution: str | None = None
-    """Its own, by name, where it was asked for after the export had ended; the export does not wait for it"""
+    """Its own, by name, where it was asked for after the export had ended, or goes on since; the export does not wait
+    for it"""
     state: DeliveryState
     attempt: int
     uri: str | None = None
@@ -177,10 +179,18 @@ class DeliveryRecord(Model):
     checksum: str | None = None
     cursor: dict[str, Any] = Field(default_factory=dict)
     """How far it came, as its target wrote it (deliver/target.py)"""
+    moved: bool = False
+    """The execution that carries it has written the cursor"""
+    handed_over: int = 0
+    """How often an execution's hour ended and the next went on"""
     version: int = 0
     """Of the record: who writes it has to have read the latest"""
     at: AwareDatetime | None = None
     error: Failure | None = None
+
+    def carrier(self, export: ExportRecord) -> str:
+        """Name of the execution that carries it: nobody else may."""
+        return self.execution or export.execution_name
 
 
 TILE_FAILED = "tile failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, SecretStr
 
@@ -106,7 +106,20 @@ class DeliveryTask(ExportTask):
     what: Literal["deliver"]
     delivery_id: str
     cog_href: str
+    execution: str
+    """Name of the one that asks"""
 
 
 class Delivered(Progressed):
     delivered: bool
+
+
+class AbandonTask(Model):
+    """To remove what a delivery that is given up has left half-written. It says all itself: its export may be gone."""
+
+    what: Literal["abandon"] = "abandon"
+    owner: str
+    destination_id: str
+    path: str
+    """At the destination, without suffix"""
+    cursor: dict[str, Any]

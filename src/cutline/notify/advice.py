@@ -13,12 +13,20 @@ ADVICE = {
     "access-denied": "Check that we may read all that the export names, then retry.",
     "internal-error": "This is our fault. Retry keeps all finished tiles; if it fails again, tell us the export's id.",
 }
+UNMADE_ADVICE = {
+    "bad-credentials": "Renew the destination's access, then retry.",
+    "quota-exceeded": "Make room at the destination, then retry.",
+    "delivery-rejected": "Put right at the destination what it says, then retry.",
+}
+"""Where a destination was asked before anything was rendered: there is no file yet"""
 REQUEST_ADVICE = "Change the request as it says, and send it as a new export."
 RETRY_ADVICE = "Retry goes on from the finished tiles."
 _OF_REQUESTS = {"too-large", "unsupported-crs", "not-found"}
 
 
-def advice_for(code: str) -> str:
-    """One or two sentences."""
+def advice_for(code: str, *, made: bool) -> str:
+    """One or two sentences; ``made``: the export has its file."""
+    if not made and code in UNMADE_ADVICE:
+        return UNMADE_ADVICE[code]
     of_request = code.startswith("invalid-") or code in _OF_REQUESTS
     return ADVICE.get(code, REQUEST_ADVICE if of_request else RETRY_ADVICE)

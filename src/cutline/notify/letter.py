@@ -46,18 +46,18 @@ class Enclosed:
 
 def written(record: ExportRecord, enclosed: Enclosed, deliveries: Sequence[DeliveryRecord] = ()) -> Letter:
     """The letter about the end of ``record``'s attempt, which came to SUCCESS or ERROR, and its ``deliveries``."""
-    came = record.status == "SUCCESS"
+    came, made = record.status == "SUCCESS", record.result is not None
     name = one_line(record.name)
     subject = f"Your export {name} {'is ready' if came else 'failed'}"
     told: dict[str, Any] = {
         "subject": subject,
         "name": name,
         "facts": _facts(record) + _arrivals(deliveries),
-        "missed": _missed(deliveries),
+        "missed": _missed(deliveries, made=made),
         "warnings": [one_line(each) for each in record.warnings[:MOST_WARNINGS]],
         "more_warnings": max(0, len(record.warnings) - MOST_WARNINGS),
         "why": one_line(record.error.message) if record.error else None,
-        "advice": advice_for(record.error.code) if record.error else ADVICE["internal-error"],
+        "advice": advice_for(record.error.code, made=made) if record.error else ADVICE["internal-error"],
         "picture": PICTURE,
         "enclosed": enclosed,
     }
@@ -91,10 +91,10 @@ def _arrivals(deliveries: Sequence[DeliveryRecord]) -> list[tuple[str, str]]:
     ]
 
 
-def _missed(deliveries: Sequence[DeliveryRecord]) -> list[tuple[str, str, str]]:
+def _missed(deliveries: Sequence[DeliveryRecord], *, made: bool) -> list[tuple[str, str, str]]:
     """Kind, reason and advice of those that did not arrive."""
     return [
-        (each.kind, one_line(each.error.message), advice_for(each.error.code))
+        (each.kind, one_line(each.error.message), advice_for(each.error.code, made=made))
         for each in deliveries
         if each.state == "failed" and each.error
     ]

@@ -9,12 +9,11 @@ from collections.abc import Callable
 
 from cutline.deliver.target import Arrival, Cursor, Trip
 from cutline.errors import Conflict, CutlineError, DeliveryRejected, NotFound, TransientError
-from cutline.models.destination import DestinationRecord
 from cutline.models.record import LINK, DeliveryRecord, Event, ExportRecord, Failure, Result, now
-from cutline.models.task import Delivered, DeliveryTask
+from cutline.models.task import AbandonTask, Delivered, DeliveryTask
 from cutline.service.addresses import download_url
 from cutline.service.boundary import logger
-from cutline.service.parcels import parcel_of, path_of
+from cutline.service.parcels import parcel_of, rest_of
 from cutline.service.targets import target_of
 from cutline.settings import service
 from cutline.store.bucket import Bucket, place_of
@@ -23,7 +22,9 @@ from cutline.store.destinations import Destinations
 from cutline.store.records import Records
 
 DELIVERED_FROM = ("DELIVERING", "SUCCESS", "ERROR")
-"""Statuses of an export that has a COG to deliver: in the last two, one that was asked for afterwards"""
+"""Statuses of an export that has a COG to deliver: in the last two, one asked for afterwards, or that goes on since"""
+MISSED = Delivered(done=True, delivered=False)
+"""Nothing (more) is done for it here"""
 
 
 def deliver(task: DeliveryTask, seconds_left: Callable[[], float]) -> Delivered:
@@ -31,19 +32,30 @@ def deliver(task: DeliveryTask, seconds_left: Callable[[], float]) -> Delivered:
 
     Raises TransientError, for the state machine to try again, and nothing else of ours.
     """
-    record, deliveries = Records(service().table).get(task.export_id), Deliveries(service().table, task.export_id)
-    delivery = deliveries.get(task.delivery_id)
-    if delivery.state == "done":
-        return Delivered(done=True, delivered=True)
+    deliveries = Deliveries(service().table, task.export_id)
+    try:
+        record, delivery = Records(service().table).get(task.export_id), deliveries.get(task.delivery_id)
+    except NotFound:  # the export was deleted
+        return MISSED
+    if delivery.state in ("done", "failed"):
+        return Delivered(done=True, delivered=delivery.state == "done")
+    if not _carries(task, delivery, record):
+        return MISSED
     carried = _Carried(record, delivery, deliveries)
     try:
         carried.keep(state="running")  # from here on, whoever else carries it can write no more
-        if not _wanted(record, delivery, task):
+        if record.status not in DELIVERED_FROM or record.deleted_at:
             carried.abandon()
             return carried.stopped(DeliveryRejected(f"the export is {record.status} in attempt {record.attempt}"))
         return _carry(carried, seconds_left)
     except Conflict:
-        return _after_conflict(carried, deliveries.get(task.delivery_id), task)
+        return _after_conflict(carried, deliveries, task)
+
+
+def abandon(task: AbandonTask) -> None:
+    """Remove what a delivery that is given up has left half-written. Raises what its target raises."""
+    destination = Destinations(service().table).get(task.owner, task.destination_id)
+    target_of(destination).abandon(task.path, task.cursor)
 
 
 def _carry(carried: _Carried, seconds_left: Callable[[], float]) -> Delivered:
@@ -68,8 +80,8 @@ class _Carried:
     def go_on(self, seconds_left: Callable[[], float]) -> Arrival | None:
         if self._delivery.kind == LINK:
             return _linked(self._record)
-        destination = self._destination()
-        parcel = parcel_of(self._record, _result(self._record), self._prefix(destination))
+        destination = Destinations(service().table).get(self._record.owner, self._delivery.destination_id or "")
+        parcel = parcel_of(self._record, _result(self._record), self._delivery)
         trip = Trip(cursor=self._delivery.cursor, save=self._save, seconds_left=seconds_left)
         return target_of(destination).deliver(parcel, trip)
 
@@ -78,20 +90,12 @@ class _Carried:
         if not self._delivery.cursor:
             return
         try:
-            destination = self._destination()
-            path = path_of(self._record, self._prefix(destination))
-            target_of(destination).abandon(path, self._delivery.cursor)
+            abandon(rest_of(self._record, self._delivery))
         except CutlineError as error:
             logger.warning("something half-written may be left", extra={"why": error.message})
 
-    def _destination(self) -> DestinationRecord:
-        return Destinations(service().table).get(self._record.owner, self._delivery.destination_id or "")
-
-    def _prefix(self, destination: DestinationRecord) -> str:
-        return destination.settings.prefix if self._delivery.prefix is None else self._delivery.prefix
-
     def _save(self, cursor: Cursor) -> None:
-        self.keep(cursor=dict(cursor), error=None)
+        self.keep(cursor=dict(cursor), moved=True, error=None)
 
     def arrived(self, arrival: Arrival) -> Delivered:
         nbytes = _result(self._record).nbytes
@@ -117,17 +121,26 @@ class _Carried:
         return Delivered(done=True, delivered=delivery.state == "done")
 
 
-def _wanted(record: ExportRecord, delivery: DeliveryRecord, task: DeliveryTask) -> bool:
-    return record.attempt == delivery.attempt == task.attempt and record.status in DELIVERED_FROM
+def _carries(task: DeliveryTask, delivery: DeliveryRecord, record: ExportRecord) -> bool:
+    """Whether the delivery is still in the hands of the execution that asks."""
+    return record.attempt == delivery.attempt == task.attempt and delivery.carrier(record) == task.execution
 
 
-def _after_conflict(carried: _Carried, delivery: DeliveryRecord, task: DeliveryTask) -> Delivered:
-    """What is left to do here, now that another has written the delivery: nothing where it has ended or is of another
-    attempt; else the next invocation takes it over, for who writes now may be about to be killed."""
-    if delivery.attempt != task.attempt:
-        return Delivered(done=True, delivered=False)
-    if delivery.state == "failed":  # somebody cancelled
+def _after_conflict(carried: _Carried, deliveries: Deliveries, task: DeliveryTask) -> Delivered:
+    """What is left to do here, now that another has written the delivery: nothing where it has ended or is another
+    execution's; else the next invocation takes it over, for who writes now may be about to be killed.
+
+    What is given up for good is abandoned. What failed otherwise (its execution's hour ended, say) keeps its parts: it
+    goes on from there when it is asked for again."""
+    try:
+        record, delivery = Records(service().table).get(task.export_id), deliveries.get(task.delivery_id)
+    except NotFound:
         carried.abandon()
+        return MISSED
+    if delivery.state == "failed" and (record.status == "CANCELLED" or record.deleted_at):
+        carried.abandon()
+    if not _carries(task, delivery, record):
+        return MISSED
     return Delivered(done=delivery.state in ("done", "failed"), delivered=delivery.state == "done")
 
 

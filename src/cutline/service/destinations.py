@@ -10,7 +10,8 @@ from typing import Any
 
 from cutline.deliver import s3_policies
 from cutline.deliver.dropbox_login import authorize_url
-from cutline.errors import DeliveryRejected, InvalidRequest, RateLimited
+from cutline.deliver.s3_endpoint import place_of
+from cutline.errors import DeliveryRejected, InvalidRequest, NotFound, RateLimited
 from cutline.models.api_destinations import (
     KINDS,
     AuthorizeBody,
@@ -31,10 +32,11 @@ from cutline.models.destination import (
 from cutline.models.record import now
 from cutline.models.task import TrialTask
 from cutline.service import credentials
-from cutline.service.callers import Caller
+from cutline.service.callers import ID, Caller
 from cutline.settings import service
 from cutline.store.destinations import Destinations
 from cutline.store.lambdas import ask
+from cutline.store.rates import Rates
 
 RECEIVERS: dict[Kind, tuple[str, ...]] = {
     # Where one of these changes, the secret goes to somebody else: then it is given again, by one who knows it.
@@ -42,6 +44,10 @@ RECEIVERS: dict[Kind, tuple[str, ...]] = {
     "sftp": ("host", "port", "username", "host_key"),
     "dropbox": (),
 }
+
+
+TRIALS_A_MINUTE, TRIALS_IN_A_ROW = 6, 12
+"""Of one user's destinations, as Rates has it"""
 
 
 def create_destination(caller: Caller, body: NewDestination) -> DestinationRecord:
@@ -58,16 +64,15 @@ def create_destination(caller: Caller, body: NewDestination) -> DestinationRecor
         external_id=secrets.token_hex(16),
         created_at=now(),
     )
-    if body.secret is not None:
-        record = record.model_copy(update={"secret": credentials.name_for(record)})
-    destinations.create(record)  # before its secret, so that no secret is left that no record knows of
-    if body.secret is not None:
-        credentials.keep(record, body.secret)
-    return record
+    if body.secret is None:
+        return destinations.create(record)
+    return credentials.keep(record, body.secret, destinations.create)
 
 
 def find_destination(caller: Caller, destination_id: str) -> DestinationRecord:
     """The caller's own. Raises NotFound."""
+    if not ID.fullmatch(destination_id):  # DynamoDB itself refuses keys that are too long
+        raise NotFound(f"there is no destination {destination_id[:64]}")
     return Destinations(service().table).get(caller.sub, destination_id)
 
 
@@ -96,32 +101,34 @@ def change_destination(caller: Caller, destination_id: str, body: ChangedDestina
     changes: dict[str, Any] = {"settings": settings, "name": body.name or record.name}
     if body.settings or body.secret:
         changes |= {"verified_at": None, "problem": None}
-    if body.secret is not None or by_role:
-        changes["secret"] = None if by_role else credentials.name_for(record)
-    after = Destinations(service().table).change(record.model_copy(update=changes))
+    after, destinations = record.model_copy(update=changes), Destinations(service().table)
     if body.secret is not None:
-        credentials.keep(after, body.secret)
-    elif record.secret and after.secret is None:
-        credentials.forget(record)
-    return after
+        return credentials.keep(after, body.secret, destinations.change)
+    if not by_role:
+        return destinations.change(after)
+    changed = destinations.change(after.model_copy(update={"secret": None}))
+    credentials.forget(record)
+    return changed
 
 
 def delete_destination(caller: Caller, destination_id: str) -> None:
-    """With its secret, which goes first, so that one can try again. Raises NotFound."""
+    """With its secret, which goes first, so that one can try again. Raises NotFound, and Conflict where it is changed
+    by another request at the same time, and may have a secret that this one does not know of."""
     record = find_destination(caller, destination_id)
     credentials.forget(record)
     Destinations(service().table).delete(record)
 
 
 def verify_destination(caller: Caller, destination_id: str) -> DestinationRecord:
-    """Have it tried; the record says what came of it. Raises NotFound, and TransientError where it did not answer."""
+    """Have it tried; the record says what came of it. Raises NotFound, RateLimited, and TransientError where it did not
+    answer."""
     record = find_destination(caller, destination_id)
     return _tried(record, TrialTask(what="trial", owner=record.owner, destination_id=record.destination_id))
 
 
 def authorize_destination(caller: Caller, destination_id: str, body: AuthorizeBody) -> DestinationRecord:
     """Exchange what Dropbox gave to the user for a secret of the destination, and try that; the record says what came
-    of it. Raises NotFound, InvalidRequest, and TransientError where Dropbox did not answer."""
+    of it. Raises NotFound, InvalidRequest, RateLimited, and TransientError where Dropbox did not answer."""
     record = find_destination(caller, destination_id)
     if record.settings.kind != "dropbox":
         raise InvalidRequest(f"a destination of kind {record.settings.kind} takes a secret, and no code: PATCH it")
@@ -132,6 +139,9 @@ def authorize_destination(caller: Caller, destination_id: str, body: AuthorizeBo
 
 
 def _tried(record: DestinationRecord, task: TrialTask) -> DestinationRecord:
+    # Strangers' servers may be as slow as they are let be, and each trial holds a function as long.
+    trials = Rates(service().table, a_minute=TRIALS_A_MINUTE, in_a_row=TRIALS_IN_A_ROW, what="trials of destinations")
+    trials.take(f"{record.owner}/trials")
     payload = task.model_dump(mode="json", exclude_none=True)
     if task.code is not None:
         payload["code"] = task.code.get_secret_value()
@@ -147,7 +157,7 @@ def state_of(record: DestinationRecord) -> str:
 def view_of(record: DestinationRecord) -> DestinationView:
     url = f"{service().url}/destinations/{record.destination_id}"
     links = {"self": url, "verify": f"{url}/verify"}
-    if record.settings.kind == "dropbox":
+    if record.settings.kind == "dropbox" and service().dropbox_key:  # the operator may have taken the app away
         links["authorize"] = authorize_url(state_of(record))
     return DestinationView(
         **record.model_dump(include={"destination_id", "name", "created_at", "verified_at", "problem"}),
@@ -195,11 +205,18 @@ def _check(settings: DestinationSettings, secret: GivenSecret | None, *, known: 
             raise InvalidRequest(f"an SFTP server wants a secret: {_fields(settings)}", pointer="/secret")
         case SftpSettings() if secret is not None and not any(value for _, value in secret):
             raise InvalidRequest(f"the secret is empty; send {_fields(settings)}", pointer="/secret")
+        case SftpSettings() if secret is not None and all(value for _, value in secret):
+            raise InvalidRequest("a server is entered by one of them; send password or private_key", pointer="/secret")
         case DropboxSettings():
             _check_app()
 
 
 def _check_s3(settings: S3Settings, secret: GivenSecret | None, *, known: bool) -> None:
+    if settings.endpoint is not None:
+        try:
+            place_of(settings.endpoint)
+        except InvalidRequest as error:
+            raise InvalidRequest(error.message, pointer="/settings/endpoint") from error
     if settings.role_arn is not None:
         if secret is not None:
             raise InvalidRequest("a bucket is entered by a role or by access keys; send one of them", pointer="/secret")

@@ -1,7 +1,8 @@
 """Files of finished exports, and the way to them: a redirect to an address that is signed for minutes.
 
 Each redirect takes a token of a bucket, so that nobody asks too often, and sets bytes aside in the owner's month, until
-the access logs tell what really left (metering.py).
+the access logs tell what really left (metering.py). Where a budget is short, an address leads to the bytes that were
+set aside and to no others: its signature is that of the request's Range.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from cutline.deliver.target import COG, ITEM
 from cutline.errors import NotFound
 from cutline.models.record import ExportRecord, now
 from cutline.models.traffic import File, LinkRecord, Ticket
+from cutline.service.problems import RangeNotSatisfiable
 from cutline.settings import service
 from cutline.store.bucket import Bucket, place_of
 from cutline.store.metering import Traffic
@@ -27,11 +29,8 @@ TICKET = "x-cutline-ticket"
 """The query parameter that access logs tell of whom a request was. S3 ignores what begins with x-, and logs it"""
 
 _SUFFIX: dict[File, str] = {"cog": COG, "item": ITEM}
-_TYPE: dict[File, str] = {
-    "cog": "image/tiff; application=geotiff; profile=cloud-optimized",
-    "item": "application/geo+json",
-}
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(?!-$)(\d{0,18})-(\d{0,18})", re.ASCII)
+"""The only form of which S3 sends a piece; to all others it sends the whole"""
 
 
 @dataclass(frozen=True)
@@ -41,25 +40,7 @@ class Facts:
     bucket: str
     key: str
     filename: str
-    content_type: str
     nbytes: int
-    etag: str
-    """With its quotes, as HTTP has it"""
-    crc64nvme: str | None
-    """Base64, of the whole file; None where nobody computed it"""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """That a GET of the file would be answered with."""
-        checksum = {"x-amz-checksum-crc64nvme": self.crc64nvme} if self.crc64nvme else {}
-        return {
-            "Content-Type": self.content_type,
-            "Content-Length": str(self.nbytes),
-            "Content-Disposition": content_disposition(self.filename),
-            "Accept-Ranges": "bytes",
-            "ETag": self.etag,
-            **checksum,
-        }
 
 
 def facts_of(record: ExportRecord, file: File) -> Facts:
@@ -75,10 +56,7 @@ def facts_of(record: ExportRecord, file: File) -> Facts:
         bucket=bucket,
         key=key,
         filename=record.name + _SUFFIX[file],
-        content_type=_TYPE[file],
         nbytes=int(found["ContentLength"]),
-        etag=str(found["ETag"]),
-        crc64nvme=result.crc64nvme if file == "cog" else None,
     )
 
 
@@ -88,20 +66,34 @@ def redirect(
     """A signed address of the file, good for minutes.
 
     ``by``: whose bucket a token is taken of; ``ranged``: the request's Range, which is what is set aside of the month.
-    Raises RateLimited, and NotFound as ``facts_of`` or where ``link`` is used up.
+    Raises RateLimited, RangeNotSatisfiable, and NotFound as ``facts_of`` or where ``link`` is used up.
     """
     settings = service()
     limits = settings.limits
     Rates(settings.table, a_minute=limits.downloads_a_minute, in_a_row=limits.downloads_in_a_row).take(by)
     facts = facts_of(record, file)
-    ticket = Ticket.new(now(), link.link_id if link else None)
+    at, wanted = now(), _wanted(ranged, facts.nbytes)
+    ticket = Ticket.new(at, link.link_id if link else None)
     traffic = Traffic(settings.table, bytes_a_month=limits.bytes_a_month)
-    traffic.reserve(ticket, record.owner, record.export_id, _wanted(ranged, facts.nbytes), link)
+    bound = {}
+    if ranged and len(wanted) < facts.nbytes and (_is_budgeted(link) or traffic.left(record.owner, at) < facts.nbytes):
+        bound = {"Range": ranged}
+    traffic.reserve(ticket, record.owner, record.export_id, len(wanted), link)
     return Bucket(facts.bucket).logged_link(
         facts.key,
         LINK_SECONDS,
         {TICKET: str(ticket)},
         ResponseContentDisposition=content_disposition(facts.filename),
+        **bound,
+    )
+
+
+def described(record: ExportRecord, file: File) -> str:
+    """A signed address that is for HEAD alone, good for minutes: S3 tells of the file what nobody but S3 can, for API
+    Gateway says of each answer of a function how long that is. Raises NotFound as ``facts_of``."""
+    facts = facts_of(record, file)
+    return Bucket(facts.bucket).head_link(
+        facts.key, LINK_SECONDS, ResponseContentDisposition=content_disposition(facts.filename)
     )
 
 
@@ -113,12 +105,25 @@ def content_disposition(filename: str) -> str:
     return f"attachment; filename=\"{safe or 'export'}{dot}{suffix}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def _wanted(ranged: str | None, nbytes: int) -> int:
-    """How many of a file's bytes a request asks for: all, unless it names one range that makes sense."""
-    found = _RANGE.fullmatch((ranged or "").replace(" ", ""))
-    if found is None or found[0] == "bytes=-":
-        return nbytes
+def _is_budgeted(link: LinkRecord | None) -> bool:
+    return link is not None and link.max_bytes is not None
+
+
+def _wanted(ranged: str | None, nbytes: int) -> range:
+    """Which of a file's bytes a request asks for: all, unless it names one range that makes sense. Raises
+    RangeNotSatisfiable for one that has none of them."""
+    found = _RANGE.fullmatch(ranged or "")
+    if found is None:
+        return range(nbytes)
     if not found[1]:
-        return min(int(found[2]), nbytes)
-    first, last = int(found[1]), int(found[2] or 10**18)
-    return nbytes if last < first else max(min(last + 1, nbytes) - first, 0)
+        first, last = max(nbytes - int(found[2]), 0), nbytes
+    else:
+        first, last = int(found[1]), int(found[2] or nbytes)
+        if found[2] and last < first:
+            return range(nbytes)
+    piece = range(first, min(last + 1, nbytes))
+    if not piece:
+        raise RangeNotSatisfiable(
+            f"Range: {ranged} has no byte of the file, which has {nbytes:,}", details={"nbytes": nbytes}
+        )
+    return piece

@@ -21,7 +21,9 @@ def cancel(record: ExportRecord, by: str) -> ExportRecord:
     settings = service()
     cancelled = Records(settings.table).move(record, "CANCELLED")
     _note(cancelled, "cancelled", by)
-    if not Executions(settings.state_machine).stop(cancelled, f"cancelled by {by}"):
+    running = Executions(settings.state_machine).stop(cancelled, f"cancelled by {by}")
+    settling.give_up_deliveries(cancelled, settling.CANCELLED)
+    if not running:
         settling.settle(cancelled)
     return cancelled
 
@@ -46,8 +48,9 @@ def retry(record: ExportRecord, by: str) -> ExportRecord:
 
 
 def delete(record: ExportRecord, by: str) -> None:
-    """Remove an ended export: its files, its record and all that is kept of it. The archive of its history, with who
-    deleted it, stays for those who run the service. Raises Conflict where it runs, or begins to at this moment."""
+    """Remove an ended export: its files, its record and all that is kept of it; deliveries under way are given up. The
+    archive of its history, with who deleted it, stays for those who run the service. Raises Conflict where it runs, or
+    begins to at this moment."""
     settings = service()
     if not record.ended:
         raise Conflict(f"export {record.export_id} is {record.status}; cancel it first, or wait for its end")
@@ -56,6 +59,7 @@ def delete(record: ExportRecord, by: str) -> None:
     records.forget_request(record)
     _note(record, "deleted", by)
     settling.release(record)
+    settling.give_up_deliveries(record, settling.DELETED)
     archiving.archive_events(record)
     exports = Bucket(settings.exports_bucket)
     exports.abort_uploads(settling.files_of(record))

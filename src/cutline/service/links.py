@@ -7,7 +7,7 @@ from cutline.models.api_links import LinkList, LinkView, NewLink
 from cutline.models.record import ExportRecord
 from cutline.models.traffic import LinkRecord
 from cutline.service.callers import ID
-from cutline.service.sharing import note, share
+from cutline.service.sharing import share, take_back
 from cutline.settings import service
 from cutline.store.links import Links
 
@@ -32,9 +32,8 @@ def find(record: ExportRecord, link_id: str) -> LinkRecord:
 
 
 def revoke(record: ExportRecord, link_id: str, by: str) -> None:
-    """From now on it leads nowhere; a signed address that it has led to works for its minutes. Raises NotFound."""
-    Links(service().table).delete(record.export_id, find(record, link_id).link_id)
-    note(record, "unshared", by, link_id)
+    """Raises NotFound."""
+    take_back(record, find(record, link_id).link_id, by)
 
 
 def view_of(link: LinkRecord) -> LinkView:

@@ -3,7 +3,6 @@ does not depend on either."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,12 +13,13 @@ from cutline.errors import DeliveryRejected, NotFound, TooLarge
 from cutline.models.notification import MailWish, Notice, Preferences, WebhookNotice
 from cutline.models.record import DeliveryRecord, ExportRecord
 from cutline.models.task import ExportTask
+from cutline.models.traffic import LinkRecord
 from cutline.notify.letter import Enclosed, written
 from cutline.notify.message import composed
 from cutline.service import webhook_sending
 from cutline.service.addresses import download_url, export_url
 from cutline.service.boundary import logger
-from cutline.service.sharing import share
+from cutline.service.sharing import share, take_back
 from cutline.settings import service
 from cutline.store import mail
 from cutline.store.bucket import Bucket, place_of
@@ -28,6 +28,8 @@ from cutline.store.webhooks import Accounts
 
 SMALL = 5_000_000
 """Bytes of a file that may be attached, if fewer"""
+DOWNLOADS = 20
+"""By the link of a mail, of which whoever sees the mail makes use, in its owner's month"""
 TOLD = ("SUCCESS", "ERROR")
 """Ends that mails tell of; who cancels knows"""
 _NOTICE: TypeAdapter[Notice] = TypeAdapter(Notice)
@@ -70,10 +72,15 @@ def _write_to_owner(records: Records, record: ExportRecord, deliveries: Sequence
     address = mail.address_of(settings.user_pool, record.owner)
     if address is None or not records.mark_notified(record):
         return
+    shared = None
     try:
-        mail.send(settings.sender, address, _message(record, deliveries, preferences, address))
+        shared = _shared(record) if preferences.link else None
+        mail.send(settings.sender, address, _message(record, deliveries, preferences, address, shared))
     except Exception:
         records.unmark_notified(record)
+        if shared:  # the next try makes another
+            with suppress(NotFound):
+                take_back(record, shared[0].link_id, by="notify")
         raise
 
 
@@ -83,17 +90,22 @@ def _wants(wish: MailWish, record: ExportRecord) -> bool:
 
 
 def _message(
-    record: ExportRecord, deliveries: Sequence[DeliveryRecord], preferences: Preferences, address: str
+    record: ExportRecord,
+    deliveries: Sequence[DeliveryRecord],
+    preferences: Preferences,
+    address: str,
+    shared: tuple[LinkRecord, str] | None,
 ) -> bytes:
+    """``shared``: the link that leads to the file, and its address; None: its owner's own does."""
     result = record.result
     picture = _content(result.quicklook_href) if result and result.quicklook_href else None
     small = result is not None and result.nbytes < SMALL and record.status == "SUCCESS"
     file = _content(result.cog_href) if result and small and preferences.attach else None
-    download, until = _way_to(record, preferences) if result else (None, None)
+    link, url = shared or (None, download_url(record))
     enclosed = Enclosed(
         url=export_url(record.export_id),
-        download=download,
-        until=until,
+        download=url if result else None,
+        until=link.expires_at if link else None,
         picture=picture is not None,
         attached=file is not None,
     )
@@ -106,13 +118,14 @@ def _message(
     )
 
 
-def _way_to(record: ExportRecord, preferences: Preferences) -> tuple[str, dt.datetime | None]:
-    """Where the file can be had, and until when; None: for good, by its owner."""
-    if preferences.link:
-        with suppress(TooLarge):  # so many links, one of which will do
-            link, url = share(record, by="notify")
-            return url, link.expires_at
-    return download_url(record), None
+def _shared(record: ExportRecord) -> tuple[LinkRecord, str] | None:
+    """A link for everybody, and its address; None where there is no file, or where there are too many links."""
+    if record.result is None:
+        return None
+    try:
+        return share(record, by="notify", max_downloads=DOWNLOADS, max_bytes=DOWNLOADS * record.result.nbytes)
+    except TooLarge:
+        return None
 
 
 def _content(href: str) -> bytes | None:

@@ -9,18 +9,19 @@ import json
 
 from cutline.deliver.target import COG, ITEM, Parcel
 from cutline.errors import DeliveryRejected
-from cutline.models.record import ExportRecord, Result
+from cutline.models.record import DeliveryRecord, ExportRecord, Result
+from cutline.models.task import AbandonTask
 from cutline.store.bucket import Bucket, place_of
 
 
-def parcel_of(record: ExportRecord, result: Result, prefix: str) -> Parcel:
-    """For a folder ``prefix`` (models/destination.py). Raises DeliveryRejected where the STAC item is gone."""
+def parcel_of(record: ExportRecord, result: Result, delivery: DeliveryRecord) -> Parcel:
+    """Raises DeliveryRejected where the STAC item is gone."""
     (bucket, key), (_, item_key) = place_of(result.cog_href), place_of(result.item_href)
     item = Bucket(bucket).read(item_key)
     if item is None:
         raise DeliveryRejected("the STAC item of the export is gone; retry makes it again")
     return Parcel(
-        path=path_of(record, prefix),
+        path=_path_of(record, delivery),
         bucket=bucket,
         key=key,
         etag=result.etag,
@@ -32,9 +33,15 @@ def parcel_of(record: ExportRecord, result: Result, prefix: str) -> Parcel:
     )
 
 
-def path_of(record: ExportRecord, prefix: str) -> str:
-    """Of its files at a destination, without suffix: the folder with all filled in, and the export's name."""
-    folder = prefix.format(name=record.name, date=f"{record.created_at:%Y-%m-%d}", id=record.export_id)
+def rest_of(record: ExportRecord, delivery: DeliveryRecord) -> AbandonTask:
+    """What a delivery that has begun left at its destination, to be removed."""
+    path, place = _path_of(record, delivery), delivery.destination_id or ""
+    return AbandonTask(owner=record.owner, destination_id=place, path=path, cursor=delivery.cursor)
+
+
+def _path_of(record: ExportRecord, delivery: DeliveryRecord) -> str:
+    """Of its files at the destination, without suffix: the folder with all filled in, and the export's name."""
+    folder = (delivery.prefix or "").format(name=record.name, date=f"{record.created_at:%Y-%m-%d}", id=record.export_id)
     return f"{folder}/{record.name}" if folder else record.name
 
 

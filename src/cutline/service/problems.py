@@ -39,12 +39,19 @@ class MethodNotAllowed(InvalidRequest):
     code = "method-not-allowed"
 
 
+class RangeNotSatisfiable(InvalidRequest):
+    """``details["nbytes"]``: of the whole file."""
+
+    code = "range-not-satisfiable"
+
+
 STATUS: dict[type[CutlineError], HTTPStatus] = {
     # the nearest ancestor of an error that is here decides
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     Malformed: HTTPStatus.BAD_REQUEST,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Conflict: HTTPStatus.CONFLICT,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -57,7 +64,7 @@ STATUS: dict[type[CutlineError], HTTPStatus] = {
     StorageError: HTTPStatus.INTERNAL_SERVER_ERROR,
     InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 """As RFC 9110 calls them; Python's names are older"""
 SECRET = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY})
 """What went wrong is ours, and stays in the log"""

@@ -13,12 +13,12 @@ from typing import Any
 
 from cutline.errors import Conflict, NotFound
 from cutline.failures import failure_of
-from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, now
+from cutline.models.record import ENDED, RUNNING, Event, ExportRecord, Failure, Status, now
 from cutline.models.task import ExportTask, StartedTask
 from cutline.service import settling
 from cutline.service.archiving import archive, time_of
 from cutline.service.boundary import logger
-from cutline.service.deliveries import settle_delivery
+from cutline.service.deliveries import go_on, settle_delivery
 from cutline.service.notices import have_told
 from cutline.settings import service
 from cutline.store.executions import Executions
@@ -49,8 +49,8 @@ _CAUSES = {
 
 def reconcile(execution: Mapping[str, Any]) -> None:
     """Settle an attempt by its closed ``execution``, as EventBridge tells or AWS describes it: the record's true
-    status, the quota, deliveries that will not arrive any more, what lies about half-made, the archive of its history,
-    and word to the owner."""
+    status, the quota, deliveries that go on and those that will not arrive any more, what lies about half-made, the
+    archive of its history, and word to the owner."""
     told = json.loads(execution["input"])
     task = ExportTask(export_id=told["export_id"], attempt=told["attempt"])
     if "delivery_id" in told:
@@ -63,7 +63,11 @@ def reconcile(execution: Mapping[str, Any]) -> None:
         archive(task, execution)
         return
     if record.attempt == task.attempt:
-        record = _ended(record, _cause(execution))
+        # A file is made, and its way to the last destination takes longer than the hour: docs/adr/0014.
+        if record.status == "DELIVERING" and go_on(record, execution):
+            record = _ended(record, "SUCCESS")
+        else:
+            record = _ended(record, "ERROR", _cause(execution))
     else:
         began = StartedTask.model_validate(told).begun_at
         record = _past(record.model_copy(update={"attempt": task.attempt, "retried_at": began}))
@@ -107,19 +111,19 @@ def _look_after(indexed: ExportRecord) -> None:
         return
     execution = executions.describe(executions.arn(record))
     if execution is None:
-        settling.settle(_ended(record, _CAUSES["MISSING"]))
+        settling.settle(_ended(record, "ERROR", _CAUSES["MISSING"]))
         have_told(ExportTask(export_id=record.export_id, attempt=record.attempt))
     elif execution["status"] != "RUNNING":
         reconcile(execution)
 
 
-def _ended(record: ExportRecord, cause: Failure) -> ExportRecord:
-    """The record of its attempt, as an ERROR where it still says that the export runs."""
+def _ended(record: ExportRecord, status: Status, error: Failure | None = None) -> ExportRecord:
+    """The record of its attempt, with the ``status`` where it still says that the export runs."""
     if record.ended:
         return record
     records = Records(service().table)
     try:
-        return records.move(record, "ERROR", error=cause)
+        return records.move(record, status, error=error)
     except Conflict:  # somebody else ended it at this very moment, and may have begun the next
         known = records.get(record.export_id)
         return known if known.attempt == record.attempt else _past(record)

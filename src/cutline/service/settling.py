@@ -5,8 +5,12 @@ Records of newer attempts are not touched: an attempt's end may become known aft
 
 from __future__ import annotations
 
+from cutline.errors import CutlineError
 from cutline.models.record import ExportRecord, Failure
+from cutline.service.boundary import logger
+from cutline.service.parcels import rest_of
 from cutline.settings import service
+from cutline.store import lambdas
 from cutline.store.bucket import Bucket
 from cutline.store.deliveries import Deliveries
 from cutline.store.quotas import Quotas
@@ -14,6 +18,8 @@ from cutline.store.records import Records
 
 REQUEST = "request.json"
 """What was asked for, beside the COG: a retry reads it again"""
+CANCELLED = Failure(code="cancelled", message="the export was cancelled before this delivery arrived")
+DELETED = Failure(code="cancelled", message="the export was deleted before this delivery arrived")
 
 
 def files_of(record: ExportRecord) -> str:
@@ -39,6 +45,20 @@ def settle(record: ExportRecord) -> None:
         _remove_results(known)
 
 
+def give_up_deliveries(record: ExportRecord, why: Failure) -> None:
+    """None that is under way will arrive any more, and what it left half-written at its destination is removed there,
+    if that can be helped: nobody waits for it."""
+    deliveries = Deliveries(service().table, record.export_id)
+    for delivery in Records(service().table).deliveries(record.export_id):
+        deliveries.fail(delivery, why)
+        if delivery.cursor:
+            try:
+                rest = rest_of(record, delivery).model_dump(mode="json")
+                lambdas.start(f"{service().function_prefix}deliver", rest)
+            except CutlineError as error:
+                logger.warning("something half-written may be left", extra={"why": error.message})
+
+
 def forget_plan(record: ExportRecord) -> None:
     """Remove the plan of a cancelled attempt, once its history is archived: that tells which files the plan reads."""
     if record.status == "CANCELLED":
@@ -54,7 +74,7 @@ def release(record: ExportRecord) -> None:
 def _complete_deliveries(record: ExportRecord) -> None:
     """A delivery that was under way when the attempt ended will not arrive any more."""
     deliveries = Deliveries(service().table, record.export_id)
-    gone = record.error or Failure(code="cancelled", message="the export was cancelled before this delivery arrived")
+    gone = record.error or CANCELLED
     for delivery in Records(service().table).deliveries(record.export_id):
         if delivery.attempt == record.attempt and not delivery.execution:
             deliveries.fail(delivery, delivery.error or gone)

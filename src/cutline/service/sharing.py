@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
+from contextlib import suppress
 
 from cutline.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from cutline.models.record import Event, ExportRecord, now
@@ -38,7 +39,7 @@ def share(
     """A new link and its address, which nobody can tell again. By default it expires in 7 days.
 
     Raises Conflict where there is no file, InvalidRequest for an expiry that is past or too far, TooLarge where there
-    are too many links.
+    are too many links, and NotFound where the export is gone meanwhile.
     """
     settings, at = service(), now()
     if record.result is None:
@@ -48,9 +49,6 @@ def share(
         raise InvalidRequest(
             f"expires_at: a link expires in the future, {LONGEST.days} days ahead at most", pointer="/expires_at"
         )
-    links = Links(settings.table)
-    if len(links.of_export(record.export_id)) >= MOST:
-        raise TooLarge(f"an export has {MOST} links at most; DELETE those that are not needed")
     token = record.export_id + secrets.token_urlsafe(SECRET_BYTES)
     hashed = _hash(token)
     link = LinkRecord(
@@ -64,8 +62,12 @@ def share(
         max_downloads=max_downloads,
         max_bytes=max_bytes,
     )
+    links = Links(settings.table)
     links.create(link)
-    note(record, "shared", by, link.link_id)
+    if len(links.of_export(record.export_id)) > MOST:  # those that are made at this moment are counted, too
+        links.delete(record.export_id, link.link_id)
+        raise TooLarge(f"an export has {MOST} links at most; DELETE those that are not needed")
+    _note(record, "shared", by, link.link_id)
     return link, f"{settings.url}/l/{token}"
 
 
@@ -76,7 +78,8 @@ def opened(token: str) -> tuple[ExportRecord, LinkRecord]:
         table = service().table
         link = Links(table).find(export_id, hashed[:ID_DIGITS])
         if link and secrets.compare_digest(link.token_hash, hashed) and now() < link.expires_at:
-            return Records(table).get(export_id), link
+            with suppress(NotFound):
+                return Records(table).get(export_id), link
     raise closed()
 
 
@@ -84,7 +87,13 @@ def closed() -> NotFound:
     return NotFound("this link leads nowhere (any more): it may have expired, been used up or been taken back")
 
 
-def note(record: ExportRecord, what: str, by: str, link_id: str) -> None:
+def take_back(record: ExportRecord, link_id: str, by: str) -> None:
+    """From now on it leads nowhere; a signed address that it has led to works for its minutes. Raises NotFound."""
+    Links(service().table).delete(record.export_id, link_id)
+    _note(record, "unshared", by, link_id)
+
+
+def _note(record: ExportRecord, what: str, by: str, link_id: str) -> None:
     """Among the export's events."""
     event = Event(at=now(), what=what, by=by, attempt=record.attempt, details={"link_id": link_id})
     Records(service().table).add_event(record.export_id, event)

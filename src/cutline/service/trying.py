@@ -22,7 +22,7 @@ from cutline.store.records import Records
 def try_destination(task: TrialTask) -> Tried:
     """Write a small file there, read it back and remove it; what came of it is kept with the destination.
 
-    Raises NotFound, and TransientError where it did not answer, which says nothing of it.
+    Raises NotFound, Conflict as ``_authorized``, and TransientError where it did not answer, which says nothing of it.
     """
     destinations = Destinations(service().table)
     record = destinations.get(task.owner, task.destination_id)
@@ -39,10 +39,9 @@ def try_destination(task: TrialTask) -> Tried:
 
 
 def _authorized(record: DestinationRecord, code: str) -> DestinationRecord:
-    """With the secret that a Dropbox account gives us for ``code``. Raises BadCredentials for another code."""
-    credentials.keep(record, exchange(code))
-    after = record.model_copy(update={"secret": credentials.name_for(record)})
-    return Destinations(service().table).change(after)
+    """With the secret that a Dropbox account gives us for ``code``. Raises BadCredentials for another code, and
+    Conflict where the destination is changed by another request at the same time."""
+    return credentials.keep(record, exchange(code), Destinations(service().table).change)
 
 
 def check_room(task: RoomTask) -> None:
@@ -72,7 +71,7 @@ def _room(record: ExportRecord, destination_id: str, copies: int) -> str | None:
         raise DeliveryRejected(f"destination {destination_id} is gone; export to another") from error
     try:
         room = target_of(destination).room()
-    except TransientError as error:
+    except (NotFound, TransientError) as error:  # the former where it has just been removed
         logger.warning("its room is not known", extra={"destination": destination_id, "why": error.message})
         return None
     except DeliveryRejected as error:

@@ -33,8 +33,6 @@ def create_webhook(caller: Caller, body: NewWebhook) -> tuple[WebhookRecord, str
     to, and TooLarge where there are enough of them."""
     _check(body.url)
     webhooks = Webhooks(service().table)
-    if len(webhooks.of_owner(caller.sub)) >= MOST:
-        raise TooLarge(f"{MOST} webhooks are the most that one has; delete one first")
     webhook_id, at = secrets.token_hex(12), now()
     record = WebhookRecord(
         webhook_id=webhook_id,
@@ -48,6 +46,8 @@ def create_webhook(caller: Caller, body: NewWebhook) -> tuple[WebhookRecord, str
     )
     webhooks.create(record)
     try:
+        if len(webhooks.of_owner(caller.sub)) > MOST:  # those that are made at this moment are counted, too
+            raise TooLarge(f"{MOST} webhooks are the most that one has; delete one first")
         return record, _secrets().make(record.secret)
     except Exception:  # whatever it is, a webhook without a secret is none
         webhooks.delete(record)

@@ -13,8 +13,10 @@ from cutline.errors import CutlineError, IncompleteExport
 from cutline.store.clients import client
 from cutline.store.faults import translated
 
-_LOGGED = "CutlineLogged"
+_QUERY = "CutlineQuery"
 """Among the parameters of a request, until botocore would look at them"""
+_CHECKSUM = {"x-amz-checksum-mode": "ENABLED"}
+"""In the query, for as a header whoever has the address would have to send it"""
 _CHANGED = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"})
 
 
@@ -33,19 +35,29 @@ class Bucket:
     def link(self, key: str, seconds: int, **answer: str) -> str:
         """An address that anyone may GET for so many ``seconds``; ``answer`` are response headers as S3 names them
         (ResponseContentDisposition, …)."""
-        return self._link(key, seconds, answer)
+        return self._link("get_object", key, seconds, answer)
 
-    def logged_link(self, key: str, seconds: int, logged: Mapping[str, str], **answer: str) -> str:
+    def logged_link(self, key: str, seconds: int, logged: Mapping[str, str], **asked: str) -> str:
         """As ``link``, with query parameters that S3 ignores, for their names begin with x-, and that its access logs
-        tell. They are signed like the rest: nobody can change them."""
-        events = self._s3.meta.events
-        events.register("provide-client-params.s3.GetObject", _take_logged, unique_id="cutline-take-logged")
-        events.register("before-sign.s3.GetObject", _add_logged, unique_id="cutline-add-logged")
-        return self._link(key, seconds, {**answer, _LOGGED: dict(logged)})
+        tell. They are signed like the rest: nobody can change them. Of a ``Range`` in ``asked`` the address is for
+        those who send the same."""
+        return self._link("get_object", key, seconds, asked, logged)
 
-    def _link(self, key: str, seconds: int, params: Mapping[str, Any]) -> str:
+    def head_link(self, key: str, seconds: int, **answer: str) -> str:
+        """As ``link``, for HEAD; S3 tells its checksum as well."""
+        return self._link("head_object", key, seconds, answer, _CHECKSUM)
+
+    def _link(
+        self, method: str, key: str, seconds: int, params: Mapping[str, Any], query: Mapping[str, str] | None = None
+    ) -> str:
+        """``method``: boto3's; ``query``: what is signed without being a parameter that botocore knows there."""
         params = {"Bucket": self.name, "Key": key, **params}
-        return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
+        if query:
+            meta, params[_QUERY] = self._s3.meta, dict(query)
+            operation = meta.method_to_api_mapping[method]
+            meta.events.register(f"provide-client-params.s3.{operation}", _take_query, unique_id=f"take-{operation}")
+            meta.events.register(f"before-sign.s3.{operation}", _add_query, unique_id=f"add-{operation}")
+        return str(self._s3.generate_presigned_url(method, Params=params, ExpiresIn=seconds))
 
     def size(self, key: str) -> int | None:
         """Bytes of the object; None where there is none."""
@@ -122,12 +134,12 @@ class Bucket:
                     continue
 
 
-def _take_logged(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
-    context[_LOGGED] = params.get(_LOGGED)
-    return {name: value for name, value in params.items() if name != _LOGGED}
+def _take_query(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any]:
+    context[_QUERY] = params.get(_QUERY)
+    return {name: value for name, value in params.items() if name != _QUERY}
 
 
-def _add_logged(request: Any, **_: Any) -> None:
+def _add_query(request: Any, **_: Any) -> None:
     """To the address, before it is signed."""
-    if logged := request.context.get(_LOGGED):
-        request.url += ("&" if "?" in request.url else "?") + urlencode(logged)
+    if query := request.context.get(_QUERY):
+        request.url += ("&" if "?" in request.url else "?") + urlencode(query)

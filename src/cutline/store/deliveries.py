@@ -17,6 +17,17 @@ from cutline.store.faults import REFUSED
 from cutline.store.items import Item, item_of, model_of, stamp, typed
 from cutline.store.records import export_key
 
+FRESH: dict[str, Any] = {
+    "state": "pending",
+    "moved": False,
+    "handed_over": 0,
+    "uri": None,
+    "nbytes": None,
+    "checksum": None,
+    "error": None,
+}
+"""What a delivery that begins once more says, whatever came of it before"""
+
 
 class Deliveries:
     """Of one export."""
@@ -47,15 +58,23 @@ class Deliveries:
         self._change(
             delivery.delivery_id,
             {"state": "failed", "error": why.model_dump(exclude_none=True), "at": stamp(now())},
-            "attempt = :of AND #state IN (:pending, :running) AND "
-            + ("#execution = :execution" if delivery.execution else "attribute_not_exists(#execution)"),
-            {":of": delivery.attempt, ":pending": "pending", ":running": "running", ":execution": delivery.execution},
+            *_under_way(delivery),
         )
+
+    def hand_over(self, delivery: DeliveryRecord, execution: str) -> None:
+        """Another ``execution`` goes on from the cursor; one that has ended meanwhile, or was begun again, stays."""
+        changes = {
+            "state": "pending",
+            "execution": execution,
+            "moved": False,
+            "handed_over": delivery.handed_over + 1,
+            "at": stamp(now()),
+        }
+        self._change(delivery.delivery_id, changes, *_under_way(delivery))
 
     def begin_again(self, delivery: DeliveryRecord, attempt: int, *, anew: bool) -> None:
         """It goes on in another ``attempt``, from where it came to, or ``anew``: with another COG."""
-        cursor = {} if anew else delivery.cursor
-        changes = {"state": "pending", "attempt": attempt, "execution": None, "cursor": cursor, "error": None}
+        changes = {**FRESH, "attempt": attempt, "execution": None, "cursor": {} if anew else delivery.cursor}
         self._change(delivery.delivery_id, changes, "attribute_exists(pk)", {})
 
     def _change(self, delivery_id: str, changes: dict[str, Any], condition: str, values: dict[str, Any]) -> None:
@@ -96,3 +115,10 @@ class Deliveries:
 
     def _key(self, delivery_id: str) -> Item:
         return export_key(self._export_id, f"DELIVERY#{delivery_id}")
+
+
+def _under_way(delivery: DeliveryRecord) -> tuple[str, dict[str, Any]]:
+    """The condition that the same execution still carries it, and its values."""
+    of_same = "#execution = :execution" if delivery.execution else "attribute_not_exists(#execution)"
+    values = {":of": delivery.attempt, ":pending": "pending", ":running": "running", ":execution": delivery.execution}
+    return f"attempt = :of AND #state IN (:pending, :running) AND {of_same}", values

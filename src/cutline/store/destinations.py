@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cutline.errors import Conflict, NotFound
+from cutline.errors import NotFound
 from cutline.models.destination import DestinationRecord
 from cutline.models.record import Failure, now
 from cutline.store.clients import client
-from cutline.store.faults import REFUSED
+from cutline.store.faults import REFUSED, conflict
 from cutline.store.items import Item, item_of, model_of, stamp, typed
 
 
@@ -23,9 +23,10 @@ class Destinations:
     def __init__(self, table: str) -> None:
         self.table, self._db = table, client("dynamodb")
 
-    def create(self, record: DestinationRecord) -> None:
+    def create(self, record: DestinationRecord) -> DestinationRecord:
         """Raises Conflict where the id is taken."""
         self._put(record, "attribute_not_exists(pk)", {})
+        return record
 
     def change(self, record: DestinationRecord) -> DestinationRecord:
         """Keep ``record`` as its next version. Raises Conflict where another has changed it meanwhile."""
@@ -60,7 +61,16 @@ class Destinations:
         return model_of(DestinationRecord, found)
 
     def delete(self, record: DestinationRecord) -> None:
-        self._db.delete_item(TableName=self.table, Key=_key(record.owner, record.destination_id))
+        """Again does nothing. Raises Conflict where another has changed it meanwhile."""
+        try:
+            self._db.delete_item(
+                TableName=self.table,
+                Key=_key(record.owner, record.destination_id),
+                ConditionExpression="attribute_not_exists(pk) OR version = :version",
+                ExpressionAttributeValues=typed({":version": record.version}),
+            )
+        except ClientError as error:
+            raise conflict(error, _changed(record)) from error
 
     def of_owner(self, owner: str) -> list[DestinationRecord]:
         """In the order in which they were made."""
@@ -82,11 +92,11 @@ class Destinations:
                 **({"ExpressionAttributeValues": typed(values)} if values else {}),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != REFUSED:
-                raise
-            raise Conflict(
-                f"destination {record.destination_id} was changed by another meanwhile; look again"
-            ) from error
+            raise conflict(error, _changed(record)) from error
+
+
+def _changed(record: DestinationRecord) -> str:
+    return f"destination {record.destination_id} was changed by another meanwhile; look again"
 
 
 def _group(owner: str) -> str:

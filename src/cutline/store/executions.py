@@ -1,10 +1,11 @@
 """Executions of the state machine: one for each attempt of an export, named ``{export_id}-{attempt}``, and one for each
-delivery that was asked for afterwards, ``{export_id}-{attempt}-{delivery_id}-{random}``."""
+delivery that was asked for afterwards, or goes on since, ``{export_id}-{attempt}-{delivery_id}-{random}``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from cutline.models.record import DeliveryRecord, ExportRecord
@@ -34,23 +35,24 @@ class Executions:
         task = StartedTask(
             export_id=record.export_id, attempt=record.attempt, owner=record.owner, begun_at=record.begun_at
         )
-        try:
-            self._api.start_execution(
-                stateMachineArn=self._machine, name=record.execution_name, input=task.model_dump_json()
-            )
-        except self._api.exceptions.ExecutionAlreadyExists:
-            return
+        self._start(record.execution_name, task.model_dump_json())
 
     def start_delivery(self, record: ExportRecord, delivery: DeliveryRecord) -> None:
-        """Start bringing a finished export to one more place, by the ``execution`` that ``delivery`` names."""
+        """Start bringing a finished export to one place, by the ``execution`` that ``delivery`` names. Again does
+        nothing."""
         assert record.result is not None  # noqa: S101 - it is finished
         task = {
             "export_id": record.export_id,
             "attempt": record.attempt,
+            "owner": record.owner,
             "delivery_id": delivery.delivery_id,
             "cog_href": record.result.cog_href,
         }
-        self._api.start_execution(stateMachineArn=self._machine, name=delivery.execution, input=json.dumps(task))
+        self._start(str(delivery.execution), json.dumps(task))
+
+    def _start(self, name: str, task: str) -> None:
+        with suppress(self._api.exceptions.ExecutionAlreadyExists):
+            self._api.start_execution(stateMachineArn=self._machine, name=name, input=task)
 
     def stop(self, record: ExportRecord, why: str) -> bool:
         """Stop the record's attempt; False where it does not run (any more)."""

@@ -18,6 +18,13 @@ _PASSING = frozenset(
     | {"TransactionInProgressException", "OperationAborted", "PreconditionFailed", "NoSuchUpload"}
 )
 """Codes that come with a status below 500. The last two: another run of the same step was at the same object"""
+_PASSING_REASONS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"})
+"""For which DynamoDB cancels a transaction"""
+
+
+def reasons_of(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled: a code for each of its pieces, which may be "None". Empty for other errors."""
+    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())]
 
 
 def told(error: Exception) -> CutlineError | None:
@@ -25,7 +32,8 @@ def told(error: Exception) -> CutlineError | None:
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _PASSING or status >= 500 or code == "InternalError":
+        passing = code in _PASSING or code == "InternalError" or not _PASSING_REASONS.isdisjoint(reasons_of(error))
+        if passing or status >= 500:
             return TransientError(f"AWS answered {error.operation_name} with {code}; try again")
         return InternalError(f"AWS refused {error.operation_name}: {code}")
     if isinstance(error, NoCredentialsError | ParamValidationError):

@@ -28,6 +28,8 @@ PRIVATE = tuple(
 """Loopback, RFC 1918, and the unique local addresses of RFC 4193"""
 METADATA = tuple(map(ipaddress.ip_network, ("fd00:ec2::/32", "fd20:ce::254/128", "168.63.129.16/32")))
 """Where AWS, Google and Azure tell a machine its secrets, besides link-local addresses"""
+EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "::/96")))
+"""Whose last 32 bits are an IPv4 address"""
 
 
 def connect(scheme: str, host: str, port: int | None, timeout: float) -> http.client.HTTPConnection:
@@ -69,7 +71,7 @@ def _kind(address: str) -> Literal["public", "private", "special"]:
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(address.split("%", 1)[0])
         if isinstance(ip, ipaddress.IPv6Address):
-            ip = ip.ipv4_mapped or ip.sixtofour or ip
+            ip = ip.ipv4_mapped or ip.sixtofour or _embedded(ip) or ip
         if any(ip in network for network in METADATA) or ip.is_multicast:
             return "special"
         if any(ip in network for network in PRIVATE):
@@ -77,6 +79,13 @@ def _kind(address: str) -> Literal["public", "private", "special"]:
         if ip.is_global:
             return "public"
     return "special"
+
+
+def _embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """That a NAT64 (RFC 6052) or the old form of ::a.b.c.d (RFC 4291) leads to; None for ::1, which is none."""
+    if any(ip in network for network in EMBEDDING) and int(ip) > 1:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return None
 
 
 @dataclass(frozen=True)

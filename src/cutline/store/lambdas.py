@@ -1,4 +1,4 @@
-"""Other functions of ours, asked while somebody waits for the answer."""
+"""Other functions of ours, asked while somebody waits for the answer, or told to begin."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def ask(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     if answer.get("FunctionError"):
         raise _error_of(content)
     return content
+
+
+def start(function: str, payload: dict[str, Any]) -> None:
+    """Have the function called, by AWS's name of it, while nobody waits: where it raises, Lambda tries it twice more.
+    Raises TransientError, and InternalError where AWS refuses."""
+    with translated():
+        client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(payload))
 
 
 def _error_of(content: dict[str, Any]) -> CutlineError:

@@ -12,6 +12,7 @@ from cutline.models.traffic import LinkRecord
 from cutline.store.clients import client
 from cutline.store.faults import REFUSED
 from cutline.store.items import Item, item_of, model_of, typed
+from cutline.store.records import export_key
 
 
 class Links:
@@ -21,8 +22,14 @@ class Links:
         self._table, self._db = table, client("dynamodb")
 
     def create(self, link: LinkRecord) -> None:
+        """Raises NotFound where the export is gone, which would have taken the link with it."""
         keys = {"pk": f"EXPORT#{link.export_id}", "sk": f"LINK#{link.link_id}"}
         self._db.put_item(TableName=self._table, Item=item_of(link, **keys))
+        record = export_key(link.export_id)
+        answer = self._db.get_item(TableName=self._table, Key=record, ConsistentRead=True, ProjectionExpression="pk")
+        if "Item" not in answer:  # who deletes an export looks for links once more when its record is gone
+            self._db.delete_item(TableName=self._table, Key=link_key(link.export_id, link.link_id))
+            raise NotFound(f"there is no export {link.export_id}")
 
     def find(self, export_id: str, link_id: str) -> LinkRecord | None:
         key = link_key(export_id, link_id)

@@ -22,6 +22,7 @@ from cutline.errors import NotFound, RateLimited, TransientError
 from cutline.models.record import now
 from cutline.models.traffic import LinkRecord, MonthAccount, Sent, Ticket, UsageRow
 from cutline.store.clients import client
+from cutline.store.faults import reasons_of
 from cutline.store.items import Item, model_of, plain, typed
 from cutline.store.links import Links, link_key
 
@@ -82,6 +83,10 @@ class Traffic:
         """Of the month of ``at``; what was set aside long ago is given back first."""
         self._lapse(owner, at)
         return model_of(MonthAccount, self._get(_month(owner, Ticket.new(at))))
+
+    def left(self, owner: str, at: dt.datetime) -> int:
+        """Bytes that may still leave in the month of ``at``."""
+        return max(self._limit - self.account(owner, at).total, 0)
 
     def days(self, owner: str, since: dt.date, until: dt.date) -> Iterator[UsageRow]:
         """By day, then export; both days are included."""
@@ -164,7 +169,7 @@ class Traffic:
             try:
                 self._db.transact_write_items(TransactItems=list(pieces))
             except self._db.exceptions.TransactionCanceledException as error:
-                codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
+                codes = reasons_of(error)
                 if refused := {at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"}:
                     return refused
                 if "TransactionConflict" not in codes:

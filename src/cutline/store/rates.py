@@ -26,10 +26,10 @@ FORGOTTEN_SECONDS = 3600
 class Rates:
     """The buckets of one kind, in the exports' table."""
 
-    def __init__(self, table: str, *, a_minute: int, in_a_row: int) -> None:
-        """``in_a_row``: tokens of a full bucket; ``a_minute``: those that come back."""
+    def __init__(self, table: str, *, a_minute: int, in_a_row: int, what: str = "downloads") -> None:
+        """``in_a_row``: tokens of a full bucket; ``a_minute``: those that come back; ``what``: in words."""
         self._table, self._db = table, client("dynamodb")
-        self._a_minute, self._in_a_row = a_minute, in_a_row
+        self._a_minute, self._in_a_row, self._what = a_minute, in_a_row, what
         self._interval = math.ceil(60_000 / a_minute)
 
     def take(self, who: str) -> None:
@@ -38,10 +38,8 @@ class Rates:
         if not (self._begin(who, at) or self._put_off(who, at)):
             item = self._db.get_item(TableName=self._table, Key=_key(who), ConsistentRead=True).get("Item", {})
             seconds = max(1, math.ceil((plain(item).get("full_at", at) - self._latest(at)) / 1000))
-            raise RateLimited(
-                f"{self._a_minute} downloads a minute, {self._in_a_row} in a row, are the most; go on in {seconds} s",
-                details={"retry_after": seconds},
-            )
+            most = f"{self._a_minute} {self._what} a minute, {self._in_a_row} in a row, are the most"
+            raise RateLimited(f"{most}; go on in {seconds} s", details={"retry_after": seconds})
 
     def _latest(self, at: int) -> int:
         """When the bucket may be full at the latest for there to be a token now, in milliseconds."""

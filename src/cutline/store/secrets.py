@@ -15,13 +15,10 @@ class Secrets:
     def __init__(self, key: str = "") -> None:
         self._key, self._manager = key, client("secretsmanager")
 
-    def put(self, name: str, text: str) -> None:
-        """Instead of what had that name."""
+    def create(self, name: str, text: str) -> None:
+        """``text``: 65,536 bytes at most. ``name``: of no other; that of another is an error of ours."""
         key = {"KmsKeyId": self._key} if self._key else {}
-        try:
-            self._manager.create_secret(Name=name, SecretString=text, **key)
-        except self._manager.exceptions.ResourceExistsException:
-            self._manager.put_secret_value(SecretId=name, SecretString=text)
+        self._manager.create_secret(Name=name, SecretString=text, **key)
 
     def get(self, name: str) -> str:
         """Raises NotFound."""

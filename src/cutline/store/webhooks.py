@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from cutline.errors import Conflict, NotFound
 from cutline.models.notification import Preferences, WebhookDelivery, WebhookRecord
 from cutline.store.clients import client
-from cutline.store.faults import conflict
+from cutline.store.faults import conflict, reasons_of
 from cutline.store.items import Item, item_of, model_of, plain, typed
 
 KEPT_SECONDS = 30 * 86_400
@@ -85,6 +85,8 @@ class Webhooks:
         try:
             self._db.transact_write_items(TransactItems=[{"Put": claim}, {"Put": create}])
         except self._db.exceptions.TransactionCanceledException as error:
+            if {"ConditionalCheckFailed", "TransactionConflict"}.isdisjoint(reasons_of(error)):
+                raise
             raise Conflict(f"event {delivery.event_id} is being sent by another") from error
         return numbered
 

@@ -30,7 +30,7 @@ from cutline.service.api.answers import problem_answer
 from cutline.service.api.reading import check_content, read_json
 from cutline.service.boundary import logger
 from cutline.service.callers import Caller, caller_of
-from cutline.service.problems import MethodNotAllowed, invalid, problem_of
+from cutline.service.problems import MethodNotAllowed, RangeNotSatisfiable, invalid, problem_of
 from cutline.store.faults import told as told_of_aws
 
 RETRY_SECONDS = "5"
@@ -109,6 +109,8 @@ def _failed(error: Exception, event: Mapping[str, Any]) -> Response[Any]:
 def _headers(error: Exception, problem: Problem) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         return {"Allow": ", ".join(error.details["allow"])}
+    if isinstance(error, RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.details['nbytes']}"}
     if isinstance(error, RateLimited) and "retry_after" in error.details:
         return {"Retry-After": str(error.details["retry_after"])}
     return {"Retry-After": RETRY_SECONDS} if isinstance(error, TransientError) else {}

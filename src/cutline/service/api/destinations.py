@@ -87,7 +87,7 @@ def changed(destination_id: Id, body: Annotated[ChangedDestination, Body()]) -> 
     description="Exports that are still to be brought there fail to arrive.",
     operation_id="deleteDestination",
     tags=DESTINATIONS,
-    responses=told(204, "It is gone", None, 404),
+    responses=told(204, "It is gone", None, 404, 409),
 )
 def deleted(destination_id: Id) -> Response[Any]:
     destinations.delete_destination(caller(router), destination_id)

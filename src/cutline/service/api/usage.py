@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -13,12 +14,13 @@ from pydantic import WithJsonSchema
 
 from cutline.errors import InvalidRequest, NotFound
 from cutline.models.api_links import UsageView
-from cutline.service.api.answers import PRIVATE, Responses, answer, caller, told
+from cutline.service.api.answers import JSON, PRIVATE, Responses, answer, caller, told
 from cutline.service.usage import as_csv, usage_of
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
 CSV = "text/csv"
+_WEIGHT = re.compile(r"q=([01](?:\.\d{0,3})?)")
 Day = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 """Text: pydantic takes numbers for days, too"""
 
@@ -50,12 +52,23 @@ def used(
     if owner is not None and not who.may_see(owner):
         raise NotFound(f"there is no account {owner}")
     usage = usage_of(owner or who.sub, _day(since, "since"), _day(until, "until"))
-    if format == "csv" or (format is None and (accept or "").partition(";")[0].strip() == CSV):
+    if format == "csv" or (format is None and _prefers_csv(accept)):
         name = f'attachment; filename="usage-{usage.since}-{usage.until}.csv"'
         return Response(
             200, f"{CSV}; charset=utf-8; header=present", as_csv(usage), {**PRIVATE, "Content-Disposition": name}
         )
     return answer(HTTPStatus.OK, usage)
+
+
+def _prefers_csv(accept: str | None) -> bool:
+    """Whether an Accept has text/csv for the best, or as good as JSON and before it (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
+    for wanted in (accept or "").split(","):
+        kind, *parameters = (word.strip().lower() for word in wanted.split(";"))
+        found = [_WEIGHT.fullmatch(parameter) for parameter in parameters]
+        weights[kind] = next((float(each[1]) for each in found if each), 1.0)
+    of_csv, of_json = weights.get(CSV, 0.0), weights.get(JSON, 0.0)
+    return of_csv > of_json or (of_csv == of_json > 0 and list(weights).index(CSV) < list(weights).index(JSON))
 
 
 def _day(text: str | None, name: str) -> dt.date | None:
