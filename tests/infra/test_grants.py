@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from cutline.errors import InternalError
 from cutline.models.destination import DropboxSecret
 from cutline.models.record import DeliveryRecord
+from cutline.models.traffic import TICKET
 from cutline.service import targets, trying
-from cutline.service.downloads import TICKET, redirect
+from cutline.service.downloads import redirect
 from cutline.service.sharing import share
 from cutline.settings import ServiceSettings, service
 from cutline.store import lambdas

@@ -38,6 +38,10 @@ class LinkRecord(Model):
     """Bytes that have left, as far as logs have come"""
 
 
+TICKET = "x-cutline-ticket"
+"""The query parameter that access logs tell of whom a request was. S3 ignores what begins with x-, and logs it"""
+
+
 class Ticket(Model):
     """Leave to fetch a file. It travels in the signed address and so into S3's access logs, which tell by it for whom
     bytes have left.

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from cutline.deliver.target import COG, ITEM
 from cutline.errors import NotFound
 from cutline.models.record import ExportRecord, now
-from cutline.models.traffic import File, LinkRecord, Ticket
+from cutline.models.traffic import TICKET, File, LinkRecord, Ticket
 from cutline.service.problems import RangeNotSatisfiable
 from cutline.settings import service
 from cutline.store.bucket import Bucket, place_of
@@ -25,8 +25,6 @@ from cutline.store.rates import Rates
 LINK_SECONDS = 15 * 60
 """How long a signed address works. It dies with the role's session anyway, so what users keep is our own address,
 which redirects to a fresh one"""
-TICKET = "x-cutline-ticket"
-"""The query parameter that access logs tell of whom a request was. S3 ignores what begins with x-, and logs it"""
 
 _SUFFIX: dict[File, str] = {"cog": COG, "item": ITEM}
 _RANGE = re.compile(r"bytes=(?!-$)(\d{0,18})-(\d{0,18})", re.ASCII)

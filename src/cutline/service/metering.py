@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cutline.models.traffic import Sent, Ticket
+from cutline.models.traffic import TICKET, Sent, Ticket
 from cutline.service.boundary import logger
-from cutline.service.downloads import TICKET
 from cutline.settings import service
 from cutline.store.bucket import Bucket
 from cutline.store.metering import Traffic
