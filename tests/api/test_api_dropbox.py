@@ -22,7 +22,7 @@ from cutline.store.records import Records
 from functions.deliver.handler import handler
 from tests.support.api import Call
 from tests.support.destinations import ask
-from tests.support.dropbox_account import APP_KEY, APP_SECRET, Account
+from tests.support.dropbox_account import APP_KEY, APP_SECRET, Account, Fault
 from tests.support.dropbox_journeys import BLOCK, content, slept
 from tests.support.dropbox_server import dropbox_server
 from tests.support.exports import make_cog, make_export, put
@@ -82,9 +82,9 @@ def test_a_cog_arrives_over_many_invocations(
     make_delivery(aws, home["destination_id"])
     told = []
     for _ in range(8):  # to begin, six pieces, and to make them a file
-        assert handler(TASK, Context(1000)) == {"done": False, "delivered": False}
+        assert handler(TASK, Context(1000)) == {"done": False, "delivered": False, "wait": 0}
         told.append(json.dumps(Deliveries(aws.table, "e1").get("d1").cursor))
-    assert handler(TASK, Context(1000)) == {"done": True, "delivered": True}
+    assert handler(TASK, Context(1000)) == {"done": True, "delivered": True, "wait": 0}
     delivery = Deliveries(aws.table, "e1").get("d1")
     assert (delivery.uri, delivery.nbytes) == ("dropbox:/maps/north field.tif", len(COG))
     assert delivery.checksum == f"dropbox-content-hash:{content_hash(COG)}"
@@ -95,13 +95,25 @@ def test_a_cog_arrives_over_many_invocations(
     assert not [canary for canary in canaries if canary in "".join(told)]
 
 
+def test_a_wait_that_dropbox_asks_for_is_told_to_the_state_machine(
+    aws: ServiceSettings, home: dict[str, Any], account: Account, slept: list[float]
+) -> None:
+    make_delivery(aws, home["destination_id"])
+    account.faults.append(Fault("files/upload_session/start", 429, "slow down", {"Retry-After": "120"}))
+    assert handler(TASK, Context()) == {"done": False, "delivered": False, "wait": 120}
+    delivery = Deliveries(aws.table, "e1").get("d1")
+    assert delivery.state == "running" and delivery.error is not None and "120 s" in delivery.error.message
+    assert handler(TASK, Context())["delivered"]
+    assert slept == [] and Deliveries(aws.table, "e1").get("d1").error is None
+
+
 def test_who_takes_access_back_is_told_to_authorise_again(
     api: Call, aws: ServiceSettings, home: dict[str, Any], account: Account
 ) -> None:
     make_delivery(aws, home["destination_id"])
     handler(TASK, Context(1000))
     account.refresh_tokens.clear()
-    assert handler(TASK, Context(1000)) == {"done": True, "delivered": False}
+    assert handler(TASK, Context(1000)) == {"done": True, "delivered": False, "wait": 0}
     error = Deliveries(aws.table, "e1").get("d1").error
     assert error is not None and error.code == "bad-credentials"
     assert "authorise the destination again" in error.message
@@ -118,7 +130,7 @@ def test_a_wrong_code_is_told(api: Call, account: Account) -> None:
 def test_a_full_account_is_told_with_numbers(aws: ServiceSettings, home: dict[str, Any], account: Account) -> None:
     make_delivery(aws, home["destination_id"])
     account.others = account.allocated - 100
-    assert handler(TASK, Context()) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False, "wait": 0}
     error = Deliveries(aws.table, "e1").get("d1").error
     assert error is not None and error.code == "quota-exceeded"
     assert "room for 100 bytes" in error.message

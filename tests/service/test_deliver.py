@@ -22,7 +22,7 @@ def delivery(aws: ServiceSettings) -> DeliveryRecord:
 def test_a_link_is_delivered_with_a_receipt(aws: ServiceSettings) -> None:
     make_cog(aws, make_export(status="DELIVERING"))
     for _ in range(2):
-        assert handler(TASK, Context()) == {"done": True, "delivered": True}
+        assert handler(TASK, Context()) == {"done": True, "delivered": True, "wait": 0}
     found = delivery(aws)
     assert (found.state, found.nbytes, found.checksum) == ("done", len(COG), "crc64nvme:AAAAAAAAAAA=")
     assert found.uri == "https://api.example.org/exports/e1/download"
@@ -32,7 +32,7 @@ def test_a_link_is_delivered_with_a_receipt(aws: ServiceSettings) -> None:
 def test_a_cog_that_is_gone_is_not_delivered(aws: ServiceSettings) -> None:
     record = make_cog(aws, make_export(status="DELIVERING"))
     client("s3").delete_object(Bucket=aws.exports_bucket, Key=f"anna/e1/{record.name}.tif")
-    assert handler(TASK, Context()) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False, "wait": 0}
     found = delivery(aws)
     assert (found.state, found.error.code) == ("failed", "delivery-rejected")
     assert "retry makes it again" in found.error.message
@@ -40,5 +40,5 @@ def test_a_cog_that_is_gone_is_not_delivered(aws: ServiceSettings) -> None:
 
 def test_nothing_is_delivered_for_an_export_that_was_cancelled(aws: ServiceSettings) -> None:
     make_cog(aws, make_export(status="CANCELLED"))
-    assert handler(TASK, Context()) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False, "wait": 0}
     assert "CANCELLED" in delivery(aws).error.message

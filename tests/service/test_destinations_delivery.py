@@ -60,9 +60,9 @@ def step(*milliseconds: int, **task: Any) -> dict[str, Any]:
 
 
 DONE, MISSED, ON = (
-    {"done": True, "delivered": True},
-    {"done": True, "delivered": False},
-    {"done": False, "delivered": False},
+    {"done": True, "delivered": True, "wait": 0},
+    {"done": True, "delivered": False, "wait": 0},
+    {"done": False, "delivered": False, "wait": 0},
 )
 
 

@@ -86,9 +86,9 @@ def test_over_many_invocations(
 ) -> None:
     cursors = []
     for _ in range(PIECES - 1):
-        assert handler(TASK, Context(900_000, 0)) == {"done": False, "delivered": False}
+        assert handler(TASK, Context(900_000, 0)) == {"done": False, "delivered": False, "wait": 0}
         cursors.append(Deliveries(aws.table, "e1").get("d1").cursor)
-    assert handler(TASK, Context()) == {"done": True, "delivered": True}
+    assert handler(TASK, Context()) == {"done": True, "delivered": True, "wait": 0}
     assert found() == COG
     delivery = Deliveries(aws.table, "e1").get("d1")
     assert delivery.checksum == f"crc64nvme:{crc64_text(crc64(COG))}"
@@ -127,11 +127,11 @@ def test_what_is_half_written_stays_only_where_it_is_gone_on_from(
                     records.delete("e1")
             return 900_000
 
-    assert handler(TASK, Overtaken()) == {"done": True, "delivered": False}
+    assert handler(TASK, Overtaken()) == {"done": True, "delivered": False, "wait": 0}
     assert bool(half_written()) == stays
     if stays:
         deliveries.begin_again(deliveries.get("d1"), 1, anew=False)
-        assert handler(TASK, Context()) == {"done": True, "delivered": True}
+        assert handler(TASK, Context()) == {"done": True, "delivered": True, "wait": 0}
         assert found() == COG
 
 
@@ -149,7 +149,7 @@ def test_between_two_invocations_nothing_half_written_stays(
     record = Records(aws.table).get("e1")
     end(record if end is ending.cancel else Records(aws.table).move(record, "ERROR"), "anna")
     assert half_written() == []
-    assert handler(TASK, Context()) == {"done": True, "delivered": False}
+    assert handler(TASK, Context()) == {"done": True, "delivered": False, "wait": 0}
 
 
 def test_a_prefix_that_is_changed_on_the_way_is_of_the_next_delivery(
@@ -160,6 +160,6 @@ def test_a_prefix_that_is_changed_on_the_way_is_of_the_next_delivery(
     home = destinations.get("anna", HOME)
     moved = home.settings.model_copy(update={"prefix": "moved/{id}"})
     destinations.change(home.model_copy(update={"settings": moved}))
-    assert handler(TASK, Context()) == {"done": True, "delivered": True}
+    assert handler(TASK, Context()) == {"done": True, "delivered": True, "wait": 0}
     assert found() == COG, "in its old place"
     assert half_written() == []

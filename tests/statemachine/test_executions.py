@@ -177,11 +177,26 @@ def test_a_plan_that_fails_is_an_error_with_its_cause(machine: Interpreter, erro
 
 
 def test_a_delivery_that_fails_keeps_the_cog(machine: Interpreter) -> None:
-    machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False}
+    machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False, "wait": 0}
     assert machine.run()["error"] == "ExportFailed"
     known = record(machine)
     assert known.status == "ERROR" and known.error is not None and known.error.code == "delivery-rejected"
     assert known.result is not None
+
+
+def test_a_target_that_asks_for_time_gets_it(machine: Interpreter) -> None:
+    deliver, asked = machine.lambdas["deliver"], iter((1, 0))
+
+    def busy(task: dict[str, Any]) -> Any:
+        wait = next(asked, None)
+        return deliver(task) if wait is None else {"done": False, "delivered": False, "wait": wait}
+
+    machine.lambdas["deliver"] = busy
+    ended = machine.run()
+    assert ended["status"] == "SUCCEEDED"
+    assert len(called(machine, "deliver")) == 3
+    waited = [event for event in machine.history(ended["executionArn"]) if event["type"] == "WaitStateEntered"]
+    assert [event["stateEnteredEventDetails"]["name"] for event in waited] == ["WaitForTarget"]
 
 
 def test_a_delivery_that_dies_fails_alone(machine: Interpreter) -> None:
@@ -207,6 +222,7 @@ def test_a_delivery_goes_on_until_it_is_done(machine: Interpreter) -> None:
         or {
             "done": (done := len(called(machine, "deliver")) == 4),
             "delivered": done,
+            "wait": 0,
         }
     )
     assert machine.run()["status"] == "SUCCEEDED"
@@ -252,7 +268,7 @@ def test_what_has_succeeded_is_delivered_once_more(machine: Interpreter) -> None
     names = ["e1-1-link-1-0", "e1-1-link-1-1"]
     for name in names:
         if name == names[-1]:
-            machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False}
+            machine.lambdas["deliver"] = lambda _: {"done": True, "delivered": False, "wait": 0}
         started = client("stepfunctions").start_execution(
             stateMachineArn=machine.arn, name=name, input=json.dumps(task)
         )

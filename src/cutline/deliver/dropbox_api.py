@@ -6,6 +6,7 @@ to what went wrong are unions of unions ("path" of "insufficient_space"); the in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +27,12 @@ TIMEOUT = 60.0
 """Seconds to wait for a connection, and for each piece of an answer"""
 DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before a call is made again, unless Dropbox names them"""
+PATIENCE = 30.0
+"""Seconds that are slept at most: longer waits are the state machine's, which is not paid by the second"""
 RESERVE = 15.0
 """Seconds that are never slept away: an answer and a record have to be written"""
+MOST_WAIT = 900
+"""Seconds. A delivery that is told to wait for longer has failed: an export has an hour"""
 
 FAULTS: dict[str, tuple[type[CutlineError], str]] = {
     "insufficient_space": (QuotaExceeded, "the Dropbox account has no room for {what}; make room there"),
@@ -167,7 +172,7 @@ class Box:
             except (exceptions.RateLimitError, exceptions.InternalServerError, requests.RequestException) as error:
                 asked = getattr(error, "backoff", None)
                 wait = delay if asked is None or delay is None else float(asked)
-                if wait is None or wait > self._seconds_left() - RESERVE:
+                if wait is None or wait > min(PATIENCE, self._seconds_left() - RESERVE):
                     raise _passing(error) from error
                 time.sleep(wait)
             except exceptions.ApiError as error:
@@ -240,9 +245,13 @@ def _refused(error: exceptions.HttpError, what: str) -> CutlineError:
     return DeliveryRejected(f"Dropbox does not take the call for {what}: HTTP {error.status_code}, {error.request_id}")
 
 
-def _passing(error: Exception) -> TransientError:
+def _passing(error: Exception) -> CutlineError:
     if isinstance(error, exceptions.RateLimitError):
-        return TransientError(f"Dropbox asks to wait for {error.backoff or DELAYS[-1]:g} s: too many calls at once")
+        seconds = math.ceil(error.backoff or DELAYS[-1])
+        told = f"Dropbox asks to wait for {seconds:,} s: too many calls at once"
+        if seconds > MOST_WAIT:
+            return DeliveryRejected(f"{told}; deliver it again then")
+        return TransientError(told, details={"retry_after": seconds})
     if isinstance(error, exceptions.InternalServerError):
         return TransientError(f"Dropbox answers with HTTP {error.status_code}; try again")
     return TransientError(f"Dropbox does not answer ({type(error).__name__}); try again")

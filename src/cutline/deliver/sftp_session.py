@@ -194,6 +194,8 @@ def _transport(settings: SftpSettings) -> Iterator[paramiko.Transport]:
     except InvalidRequest as error:
         raise DeliveryRejected(error.message) from error
     connection = socket.create_connection((numeric, settings.port), _CONNECTING)
+    # Requests are small and follow each other: none is to wait for the acknowledgement of the one before.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     transport = paramiko.Transport(connection)
     try:
         transport.banner_timeout = transport.auth_timeout = _TIMEOUT

@@ -112,6 +112,8 @@ class DeliveryTask(ExportTask):
 
 class Delivered(Progressed):
     delivered: bool
+    wait: int = 0
+    """Seconds that its target asks for, before anything more is sent"""
 
 
 class AbandonTask(Model):

@@ -28,7 +28,7 @@ MISSED = Delivered(done=True, delivered=False)
 
 
 def deliver(task: DeliveryTask, seconds_left: Callable[[], float]) -> Delivered:
-    """Go on with one delivery, as far as the time of this invocation allows.
+    """Go on with one delivery, as far as the time of this invocation and the target allow.
 
     Raises TransientError, for the state machine to try again, and nothing else of ours.
     """
@@ -103,10 +103,12 @@ class _Carried:
         return self._ended(state="done", cursor={}, error=None, **receipt)
 
     def stopped(self, error: CutlineError) -> Delivered:
-        """Raises ``error`` again where it may pass."""
+        """Raises ``error`` again where it may pass, unless the target said when."""
         why = Failure(code=error.code, message=error.message)
         if isinstance(error, TransientError):
             self.keep(error=why)
+            if wait := error.details.get("retry_after"):
+                return Delivered(done=False, delivered=False, wait=wait)
             raise error
         return self._ended(state="failed", cursor={}, error=why)
 
