@@ -1,4 +1,4 @@
-"""A COG of 20 GB to Dropbox, here to the stand-in of the tests, beside a plain copy of as many bytes."""
+"""A COG of 20 GB to each kind of target, here to servers on this machine, beside the plain way to bring it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from benchmarks.engines import Run
 from benchmarks.measure import measure as cost_of
+from benchmarks.places import PLACES
 from benchmarks.scenes import FULL_SIZE, OUT, Scenes
 from benchmarks.targets import Target, table
 from benchmarks.turns import Figures, in_turns
-from tests.support.dropbox_account import Account
-from tests.support.dropbox_server import serving
+from benchmarks.with_delivery import checksum
 
 GIGABYTES = 20
 QUICK_GIGABYTES = 1
@@ -27,47 +27,53 @@ MOST_MB = 300
 
 
 def measure(scenes: Scenes, runs: int, _engines: list[str]) -> dict[str, Any]:
-    """Way -> figures."""
+    """Place -> way -> figures."""
     nbytes = (GIGABYTES if scenes.size == FULL_SIZE else QUICK_GIGABYTES) * 10**9
-    print(f"\ndeliveries, {nbytes / 1e9:g} GB to Dropbox's stand-in", flush=True)
-    ways = {name: functools.partial(_bring, nbytes, *how) for name, how in WAYS.items()}
-    return {name: asdict(figures) for name, figures in in_turns(runs, ways).items()}
+    crc = checksum(nbytes)
+    found = {}
+    for place in PLACES:
+        print(f"\n{place}, {nbytes / 1e9:g} GB", flush=True)
+        ways = {name: functools.partial(_bring, place, nbytes, crc, *how) for name, how in WAYS.items()}
+        found[place] = {name: asdict(figures) for name, figures in in_turns(runs, ways).items()}
+    return found
 
 
-def _bring(nbytes: int, what: str, *deaths: int) -> Run:
-    """Once. The stand-in is a thread of ours, and no part of the figures."""
+def _bring(place: str, nbytes: int, crc: str, what: str, *deaths: int) -> Run:
+    """Once. The server is a thread of ours, and no part of the figures."""
     with tempfile.TemporaryDirectory(dir=OUT) as scratch:
         folder = Path(scratch)
-        with serving(Account(), folder) as port:
-            words = [what, scratch, str(port), str(nbytes), *map(str, deaths)]
-            cost = cost_of([sys.executable, "-m", "benchmarks.with_dropbox", *words], folder / "log")
+        (folder / "crc64nvme").write_text(crc)
+        with PLACES[place].serving(folder) as port:
+            words = [place, what, scratch, str(port), str(nbytes), *map(str, deaths)]
+            cost = cost_of([sys.executable, "-m", "benchmarks.with_delivery", *words], folder / "log")
     return Run(cost, nbytes, 0.0, {})
 
 
 def targets(result: dict[str, Any]) -> list[Target]:
     """The most memory of all deliveries."""
-    peaks = [max(found.peaks) / 1e6 for name in (WHOLE, KILLED) if not (found := Figures(**result[name])).error]
-    peak = max(peaks) if len(peaks) == 2 else None
+    figures = [Figures(**ways[name]) for ways in result.values() for name in (WHOLE, KILLED)]
+    peak = None if any(found.error for found in figures) else max(max(found.peaks) for found in figures) / 1e6
     return [Target("a large delivery: peak memory", peak, MOST_MB, at_least=False, unit="MB")]
 
 
 def text(result: dict[str, Any]) -> str:
-    """What ran, and a row for each way."""
-    found = {name: Figures(**plain) for name, plain in result.items()}
+    """What ran, and a row for each place and way."""
+    found = {(place, name): Figures(**plain) for place, ways in result.items() for name, plain in ways.items()}
     rows = []
-    for name, figures in found.items():
+    for (place, name), figures in found.items():
         if figures.error:
-            rows.append([name, "failed", "", "", "", ""])
+            rows.append([place, name, "failed", "", "", "", ""])
             continue
-        copied = found[COPY].wall if found[COPY].walls else float("nan")
-        speed = figures.nbytes / 1e6 / figures.wall
-        cells = (f"{figures.wall:.1f}", f"{speed:,.0f}", f"{figures.wall / copied:.2f}", f"{figures.cpu:.1f}")
-        rows.append([name, *cells, f"{figures.peak_mb:,.0f}"])
+        copied = found[place, COPY]
+        times = f"{figures.wall / copied.wall:.2f}" if copied.walls else ""
+        speed = f"{figures.nbytes / 1e6 / figures.wall:,.0f}"
+        rows.append([place, name, f"{figures.wall:.1f}", speed, times, f"{figures.cpu:.1f}", f"{figures.peak_mb:,.0f}"])
     nbytes = max(figures.nbytes for figures in found.values())
     what = (
-        f"{nbytes / 1e9:g} GB of noise go to the tests' stand-in for Dropbox on this machine, by TLS, in pieces of "
-        "48 MiB. A delivery hashes what it sends, asks how much room there is, writes its cursor after each piece and "
-        "reads the hash of the whole back; the stand-in hashes every piece twice before it answers, which a plain copy "
-        "is spared. A killed invocation had sent a piece that its cursor does not know of."
+        f"{nbytes / 1e9:g} GB of noise go to servers on this machine, which share its cores: the tests' stand-in for "
+        "Dropbox by TLS, an S3 that checks what it gets and forgets it, the tests' SFTP server with a disk. The plain "
+        "way posts pieces of 48 MiB, is boto3's upload_fileobj, and paramiko's putfo. A delivery writes its cursor as "
+        "it goes and has the whole proven: by Dropbox's content hash, S3's MD5 and CRC-64/NVME, and reading each piece "
+        "back by SFTP. A killed invocation had sent a piece that its cursor does not know of."
     )
-    return f"{what}\n\n" + table(("way", "wall s", "MB/s", "× copy", "CPU s", "peak MB"), rows)
+    return f"{what}\n\n" + table(("to", "way", "wall s", "MB/s", "× copy", "CPU s", "peak MB"), rows)

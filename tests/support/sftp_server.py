@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,7 @@ def _serve(listening: socket.socket, world: SftpServer) -> None:
             connection, _ = listening.accept()
         except OSError:  # closed: the test is over
             break
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(connection)
         kept.append(transport)
         transport.add_server_key(world.host_key)
@@ -232,17 +234,24 @@ def _serve(listening: socket.socket, world: SftpServer) -> None:
         transport.close()
 
 
-@pytest.fixture
-def sftp_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
-    """With no files."""
-    surround(monkeypatch)
-    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+@contextmanager
+def serving(root: Path) -> Iterator[SftpServer]:
+    """A server whose files are those of ``root``, in threads of this process."""
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    root = tmp_path / "sftp"
-    root.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         world = SftpServer(root, listening.getsockname()[1])
         threading.Thread(target=_serve, args=(listening, world), daemon=True).start()
         yield world
         world.over.set()
         listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def sftp_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SftpServer]:
+    """With no files."""
+    surround(monkeypatch)
+    monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
+    root = tmp_path / "sftp"
+    root.mkdir()
+    with serving(root) as world:
+        yield world
