@@ -1,5 +1,5 @@
 """The states NotifySuccess and NotifyError: the end of an export is told. And the notify queue: webhooks that are due,
-and ends that no execution could tell."""
+ends that no execution could tell, and deliveries that end later."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from cutline.service.webhook_events import event_of_end
 from cutline.service.webhook_sending import announce
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
@@ -87,7 +88,7 @@ def annas(api: Call, aws: ServiceSettings, place: Place) -> dict[str, str]:
     """One of each thing that has a path, all of them ANNA's."""
     export = make_cog(aws, make_export("a" * 24, owner=ANNA, status="PENDING"))
     webhook = api("POST", "/webhooks", body=WEBHOOK).json["webhook_id"]
-    announce(Records(aws.table).move(export, "SUCCESS"))
+    announce(export.owner, event_of_end(Records(aws.table).move(export, "SUCCESS")))
     upload = api("POST", "/uploads", body={"filename": "field.zip"}).json["upload_id"]
     api("PUT", "/presets/ndvi-weekly", body=PRESET)
     link = api("POST", f"/exports/{export.export_id}/links", body={}).json

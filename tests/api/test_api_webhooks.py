@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cutline.models.notification import WebhookRecord
-from cutline.models.record import Failure
+from cutline.models.record import DeliveryRecord, Failure, now
+from cutline.service.webhook_events import event_of_delivery, event_of_end
 from cutline.service.webhook_sending import announce
 from cutline.settings import ServiceSettings
 from cutline.store.clients import client
@@ -36,6 +37,13 @@ def test_a_webhook_shows_its_secret_once(api: Call) -> None:
     assert shown.json == {**made, "secret": None}
     assert api("GET", "/webhooks").json == {"webhooks": [shown.json]}
     assert "whsec_" not in json.dumps(client("dynamodb").scan(TableName="cutline-test")["Items"])
+
+
+def test_who_names_no_events_hears_of_all(api: Call) -> None:
+    assert make(api)["events"] == [
+        "cutline.export.succeeded", "cutline.export.failed", "cutline.export.cancelled",
+        "cutline.delivery.succeeded", "cutline.delivery.failed",
+    ]  # fmt: skip
 
 
 def test_what_is_not_named_stays(api: Call) -> None:
@@ -71,7 +79,7 @@ def test_a_new_secret_comes_with_the_change(api: Call) -> None:
 
 def test_deleting_takes_the_secret_and_the_log(api: Call, aws: ServiceSettings) -> None:
     made = make(api)
-    announce(make_export(owner=ANNA, status="SUCCESS"))
+    announce(ANNA, event_of_end(make_export(owner=ANNA, status="SUCCESS")))
     path = f"/webhooks/{made['webhook_id']}"
     assert api("DELETE", path).status == 204
     assert [api("GET", path + more).status for more in ("", "/deliveries")] == [404, 404]
@@ -137,7 +145,7 @@ def test_the_log_in_pages(api: Call) -> None:
     path = f"/webhooks/{make(api)['webhook_id']}/deliveries"
     assert api("GET", path).json == {"deliveries": [], "before": None}
     for number in range(3):
-        announce(make_export(f"{number:024}", owner=ANNA, status="ERROR"))
+        announce(ANNA, event_of_end(make_export(f"{number:024}", owner=ANNA, status="ERROR")))
     first = api("GET", path, query={"limit": "2"}).json
     assert [each["number"] for each in first["deliveries"]] == [3, 2]
     second = api("GET", path, query={"limit": "2", "before": str(first["before"])}).json
@@ -147,9 +155,13 @@ def test_the_log_in_pages(api: Call) -> None:
     assert (newest["state"], newest["tries"], newest["event"]["subject"]) == ("pending", [], f"{2:024}")
 
 
-def test_a_replay_is_the_same_event(api: Call) -> None:
+@pytest.mark.parametrize("of", ["end", "delivery"])
+def test_a_replay_is_the_same_event(api: Call, of: str) -> None:
     path = f"/webhooks/{make(api)['webhook_id']}/deliveries"
-    announce(make_export(owner=ANNA, status="SUCCESS"))
+    record = make_export(owner=ANNA, status="SUCCESS")
+    execution = f"{record.execution_name}-d1-0a1b2c"
+    later = DeliveryRecord(delivery_id="d1", kind="s3", state="done", attempt=1, execution=execution, at=now())
+    announce(ANNA, event_of_end(record) if of == "end" else event_of_delivery(record, later))
     [before] = api("GET", path).json["deliveries"]
     answer = api("POST", f"{path}/1/replay")
     assert answer.status == 202

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from cutline.errors import InternalError
 from cutline.models.destination import DropboxSecret
-from cutline.models.record import DeliveryRecord
+from cutline.models.record import DeliveryRecord, now
 from cutline.models.traffic import TICKET
 from cutline.service import targets, trying
 from cutline.service.downloads import redirect
@@ -110,10 +110,13 @@ def test_delivery_and_word_of_it(recorder: Recorder, monkeypatch: pytest.MonkeyP
         assert bring(brought, Context())["delivered"]
     Records(service().table).move(record, "SUCCESS", earlier=("DELIVERING",))
     client("sesv2").create_email_identity(EmailIdentity=service().sender)
+    later = {"delivery_id": "d1", "execution": "e1-1-d1-0a1b2c"}
+    ended = DeliveryRecord(**later, kind="sftp", state="done", uri="sftp://a/b.tif", attempt=1, at=now())
+    Records(service().table).put_delivery("e1", ended)
     with recorder.acting("notify"):
         tell(task, None)
         due = {"kind": "webhook", "owner": anna, "webhook_id": made["webhook_id"], "number": 1, "round": 1}
-        assert hand_over(tell, due) == []
+        assert hand_over(tell, due, {"kind": "delivery", "export_id": "e1", **later}) == []
     with recorder.acting("submit"):
         call("POST", f"/webhooks/{made['webhook_id']}/deliveries/1/replay", who=anna)
         call("DELETE", f"/webhooks/{made['webhook_id']}", who=anna)

@@ -1,3 +1,4 @@
 from tests.support.destinations import place
+from tests.support.mails import anna
 
-__all__ = ["place"]
+__all__ = ["anna", "place"]

@@ -25,10 +25,11 @@ from cutline.store.records import Records
 from functions.deliver.handler import handler
 from tests.support.destinations import Place
 from tests.support.exports import COG, make_cog, make_export, make_state_machine
+from tests.support.receiver import waiting
 from tests.support.steps import Context
 
 HOME = "0123456789ab" * 2
-MISSED = {"done": True, "delivered": False}
+MISSED = {"done": True, "delivered": False, "wait": 0}
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_of_two_executions_one_carries_it(
     first, second = names
     assert carry(begun, execution=first) == MISSED
     assert (of(begun.delivery_id).state, place.files) == ("pending", {})
-    assert carry(begun, execution=second) == {"done": True, "delivered": True}
+    assert carry(begun, execution=second) == {"done": True, "delivered": True, "wait": 0}
 
 
 def test_what_fails_once_more_has_no_receipt_of_before(finished: ExportRecord, place: Place) -> None:
@@ -157,10 +158,48 @@ def test_what_gets_on_goes_on_for_hours(export: ExportRecord, aws: ServiceSettin
     third = of("d1")
     assert (third.state, third.cursor, third.handed_over) == ("pending", {"done": 8}, 2)
     assert third.execution not in (None, second)
-    assert carry(third) == {"done": True, "delivered": True}
+    assert carry(third) == {"done": True, "delivered": True, "wait": 0}
     reconcile(ended(str(third.execution), "SUCCEEDED", delivery_id="d1"))
     assert (of("d1").state, place.files["maps/north field.tif"], place.abandoned) == ("done", COG, [])
     assert Quotas(aws.table, aws.limits).deliveries("anna") == []
+
+
+def told() -> list[dict[str, Any]]:
+    """What the notify function is to tell of deliveries."""
+    return [{name: each[name] for name in each if name != "delay"} for each in waiting() if each["kind"] == "delivery"]
+
+
+@pytest.mark.parametrize(("failing", "state"), [([], "done"), ([BadCredentials("the token was revoked")], "failed")])
+def test_its_owner_is_to_hear_of_its_end(finished: ExportRecord, place: Place, failing: Any, state: str) -> None:
+    begun, place.failing = deliver_again(finished, wanted(), "anna"), failing
+    carry(begun)
+    reconcile(ended(str(begun.execution), "SUCCEEDED", delivery_id=begun.delivery_id))
+    assert of(begun.delivery_id).state == state
+    notice = {"kind": "delivery", "export_id": "e1", "delivery_id": begun.delivery_id, "execution": begun.execution}
+    assert told() == [notice]
+
+
+def test_its_owner_is_to_hear_of_one_that_came_to_no_end(finished: ExportRecord, place: Place) -> None:
+    begun = deliver_again(finished, wanted(), "anna")
+    reconcile(ended(str(begun.execution), delivery_id=begun.delivery_id))
+    assert [each["execution"] for each in told()] == [begun.execution]
+
+
+def test_nobody_is_to_hear_of_one_that_goes_on_or_is_anothers_or_gone(
+    finished: ExportRecord, aws: ServiceSettings
+) -> None:
+    begun = deliver_again(finished, wanted(), "anna")
+    end = ended(str(begun.execution), delivery_id=begun.delivery_id)
+    carry(begun, 5000, 0)
+    reconcile(end)
+    following = of(begun.delivery_id)
+    assert following.execution not in (None, begun.execution)
+    carry(following)
+    reconcile(end)
+    assert told() == [], "the second arrived; the end of the first is told again"
+    Records(aws.table).delete("e1")
+    reconcile(ended(str(following.execution), "SUCCEEDED", delivery_id=begun.delivery_id))
+    assert told() == []
 
 
 @pytest.mark.parametrize(

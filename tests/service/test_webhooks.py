@@ -18,6 +18,7 @@ from cutline.models.api_webhooks import NewWebhook, WebhookChange
 from cutline.models.notification import WebhookDelivery, WebhookNotice
 from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
 from cutline.service.callers import Caller
+from cutline.service.webhook_events import event_of_delivery, event_of_end
 from cutline.service.webhook_sending import WAITS, announce, send
 from cutline.service.webhooks import change_webhook, create_webhook, delete_webhook, replay
 from cutline.settings import ServiceSettings
@@ -42,7 +43,7 @@ def near(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> None:
 def end(status: str = "SUCCESS", export_id: str = "e1", **more: Any) -> ExportRecord:
     """An export of Anna's that has ended, which her webhooks are told of."""
     record = make_export(export_id, owner="anna", status=status, **more)
-    announce(record)
+    announce("anna", event_of_end(record))
     return record
 
 
@@ -74,7 +75,7 @@ def test_what_comes_is_a_signed_cloudevent(aws: ServiceSettings) -> None:
         _, secret = create_webhook(ANNA, NewWebhook(url=f"{receiver.url}?token=1"))
         record = make_cog(aws, make_export(owner="anna", status="SUCCESS", pixels=12))
         there = DeliveryRecord(delivery_id="d1", kind="s3", state="done", attempt=1, uri="s3://annas/a.tif")
-        announce(record, [there])
+        announce("anna", event_of_end(record, [there]))
         assert hand_over(handler, *(notice.model_dump() for notice in notices())) == []
     [received] = receiver.received
     assert received.path == "/in?token=1"
@@ -111,17 +112,47 @@ def test_a_failure_says_why(aws: ServiceSettings) -> None:
     assert "download" not in received.json["data"]["links"]
 
 
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_delivery_by_itself_is_an_event_by_itself(aws: ServiceSettings, state: str) -> None:
+    outcome: dict[str, dict[str, Any]] = {
+        "done": {"uri": "s3://annas/a.tif", "checksum": "crc64nvme:AAAAAAAAAAA="},
+        "failed": {"error": {"code": "bad-credentials", "message": "the token was revoked"}},
+    }
+    with receiving() as receiver:
+        _, secret = create_webhook(ANNA, NewWebhook(url=receiver.url))
+        record = make_cog(aws, make_export(owner="anna", status="SUCCESS"))
+        brought = {"delivery_id": "d1", "kind": "s3", "destination_id": "home", "state": state, **outcome[state]}
+        kept = DeliveryRecord.model_validate({**brought, "attempt": 1, "execution": "e1-1-d1-0a1b2c", "at": now()})
+        announce("anna", event_of_delivery(record, kept))
+        assert hand_over(handler, *(notice.model_dump() for notice in notices())) == []
+    [received] = receiver.received
+    assert verified(received, secret)
+    assert received.headers["webhook-id"] == "e1-1-d1-0a1b2c"
+    assert received.json == {
+        "specversion": "1.0", "id": "e1-1-d1-0a1b2c", "source": "https://api.example.org/exports",
+        "type": {"done": "cutline.delivery.succeeded", "failed": "cutline.delivery.failed"}[state], "subject": "e1",
+        "time": kept.model_dump(mode="json")["at"], "datacontenttype": "application/json",
+        "data": {
+            "export_id": "e1", "name": "north field", "delivery": brought,
+            "links": {
+                "self": "https://api.example.org/exports/e1",
+                "download": "https://api.example.org/exports/e1/download",
+            },
+        },
+    }  # fmt: skip
+
+
 def test_the_same_end_is_told_once(aws: ServiceSettings) -> None:
     create_webhook(ANNA, NewWebhook(url="https://8.8.8.8/"))
     record = end()
     with_message = len(notices())
-    announce(record)  # its message may have been lost: another does no harm
+    announce("anna", event_of_end(record))  # its message may have been lost: another does no harm
     assert (with_message, len(notices())) == (1, 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cutline.service.webhook_sending.post", lambda *_: 200)
         assert [each and each.state for each in map(send, notices())] == ["done", "done"]
     empty()
-    announce(record)
+    announce("anna", event_of_end(record))
     assert notices() == []
     assert len(delivery(aws).tries) == 1
 
@@ -139,7 +170,8 @@ def test_who_hears_of_what(aws: ServiceSettings) -> None:
 def test_what_ended_before_is_not_told(aws: ServiceSettings) -> None:
     record = make_export(owner="anna", status="SUCCESS")
     create_webhook(ANNA, NewWebhook(url="https://8.8.8.8/"))
-    announce(record.model_copy(update={"updated_at": now() - dt.timedelta(minutes=20)}))
+    before = record.model_copy(update={"updated_at": now() - dt.timedelta(minutes=20)})
+    announce("anna", event_of_end(before))
     assert notices() == []
 
 

@@ -1,4 +1,5 @@
-"""Who is told of the end of an export, by mail and by webhooks, and what becomes of it."""
+"""Who is told of the end of an export, and of deliveries that end later, by mail and by webhooks; and what becomes of
+it."""
 
 from __future__ import annotations
 
@@ -9,13 +10,24 @@ from pydantic import AwareDatetime, Field
 from cutline.models.base import Model
 from cutline.models.record import DeliveryState, Failure, Status
 
-EventType = Literal["cutline.export.succeeded", "cutline.export.failed", "cutline.export.cancelled"]
+EventType = Literal[
+    "cutline.export.succeeded",
+    "cutline.export.failed",
+    "cutline.export.cancelled",
+    "cutline.delivery.succeeded",
+    "cutline.delivery.failed",
+]
 EVENT_OF: dict[Status, EventType] = {
     "SUCCESS": "cutline.export.succeeded",
     "ERROR": "cutline.export.failed",
     "CANCELLED": "cutline.export.cancelled",
 }
 """What the end of an attempt is called"""
+EVENT_OF_DELIVERY: dict[DeliveryState, EventType] = {
+    "done": "cutline.delivery.succeeded",
+    "failed": "cutline.delivery.failed",
+}
+"""What the end of a delivery by an execution of its own is called"""
 WebhookUrl = Annotated[
     str,
     Field(min_length=9, max_length=2000, description="https://, of a public host", examples=["https://example.org/in"]),
@@ -30,7 +42,7 @@ class Preferences(Model):
     email: MailWish = Field(
         default="asked",
         description="asked: of exports whose request says so; always: of every export; failures: of every one that "
-        "fails; never",
+        "fails; never. Of deliveries that end after their export likewise",
     )
     link: bool = Field(
         default=True,
@@ -119,6 +131,16 @@ class ExportEnded(Model):
     links: dict[str, str] = Field(description="self and, where there is a file, download")
 
 
+class DeliveryEnded(Model):
+    """The data of an event: a delivery by an execution of its own, at that one's end."""
+
+    export_id: str
+    name: str
+    """Of the export"""
+    delivery: Brought
+    links: dict[str, str] = Field(description="Of the export: self and, where there is a file, download")
+
+
 class CloudEvent(Model):
     """CloudEvents 1.0, structured."""
 
@@ -129,7 +151,7 @@ class CloudEvent(Model):
     subject: str
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
-    data: ExportEnded
+    data: ExportEnded | DeliveryEnded
 
 
 class EndNotice(Model):
@@ -140,8 +162,18 @@ class EndNotice(Model):
     attempt: int
 
 
+class DeliveryNotice(Model):
+    """To the notify function: the execution of a delivery of its own has ended, and so has the delivery."""
+
+    kind: Literal["delivery"] = "delivery"
+    export_id: str
+    delivery_id: str
+    execution: str
+    """By name"""
+
+
 class WebhookNotice(Model):
-    """To the notify function: a delivery is due."""
+    """To the notify function: what is sent to a webhook is due."""
 
     kind: Literal["webhook"] = "webhook"
     owner: str
@@ -150,4 +182,4 @@ class WebhookNotice(Model):
     round: int
 
 
-Notice = Annotated[EndNotice | WebhookNotice, Field(discriminator="kind")]
+Notice = Annotated[EndNotice | DeliveryNotice | WebhookNotice, Field(discriminator="kind")]

@@ -183,6 +183,8 @@ class DeliveryRecord(Model):
     """The execution that carries it has written the cursor"""
     handed_over: int = 0
     """How often an execution's hour ended and the next went on"""
+    notified: str | None = None
+    """The execution of its own whose end was told by mail last, by name"""
     version: int = 0
     """Of the record: who writes it has to have read the latest"""
     at: AwareDatetime | None = None

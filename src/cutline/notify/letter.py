@@ -1,4 +1,5 @@
-"""A letter about the end of an export, as text and as HTML, from the templates beside this file.
+"""Letters about the end of an export, and of deliveries that end later, as text and as HTML, from the templates beside
+this file.
 
 Whatever people named is escaped in HTML, and is one line of printable letters everywhere: nothing of it can become a
 header, or look like words of ours.
@@ -15,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from cutline.models.record import LINK, DeliveryRecord, ExportRecord
-from cutline.notify.advice import ADVICE, advice_for
+from cutline.notify.advice import ADVICE, advice_for, delivery_advice_for
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 PICTURE = "quicklook"
@@ -61,9 +62,26 @@ def written(record: ExportRecord, enclosed: Enclosed, deliveries: Sequence[Deliv
         "picture": PICTURE,
         "enclosed": enclosed,
     }
-    kind = "success" if came else "failure"
-    return Letter(subject, _TEMPLATES.get_template(f"{kind}.txt").render(told),
-                  _TEMPLATES.get_template(f"{kind}.html").render(told))  # fmt: skip
+    return _letter("success" if came else "failure", told)
+
+
+def written_of_delivery(record: ExportRecord, delivery: DeliveryRecord, enclosed: Enclosed) -> Letter:
+    """The letter about a ``delivery`` of the export ``record`` that ended later: done, or failed."""
+    came, name = delivery.state == "done", one_line(record.name)
+    told: dict[str, Any] = {
+        "subject": f"Your export {name} was {'' if came else 'not '}delivered to {delivery.kind}",
+        "facts": _receipt(record, delivery),
+        "uri": one_line(delivery.uri or ""),
+        "why": one_line(delivery.error.message) if delivery.error else "",
+        "advice": delivery_advice_for(delivery.error.code) if delivery.error else "",
+        "enclosed": enclosed,
+    }
+    return _letter("delivered" if came else "undelivered", told)
+
+
+def _letter(template: str, told: dict[str, Any]) -> Letter:
+    text, html = (_TEMPLATES.get_template(f"{template}.{kind}").render(told) for kind in ("txt", "html"))
+    return Letter(told["subject"], text, html)
 
 
 def _facts(record: ExportRecord) -> list[tuple[str, str]]:
@@ -79,6 +97,15 @@ def _facts(record: ExportRecord) -> list[tuple[str, str]]:
         facts.append(("Tiles", f"{record.tiles:,}"))
     if record.result:
         facts.append(("CRC-64/NVME", record.result.crc64nvme))
+    return facts
+
+
+def _receipt(record: ExportRecord, delivery: DeliveryRecord) -> list[tuple[str, str]]:
+    facts = [("Export", record.export_id)]
+    if delivery.nbytes is not None:
+        facts.append(("Size", size(delivery.nbytes)))
+    if delivery.checksum:
+        facts.append(("Checksum", one_line(delivery.checksum)))
     return facts
 
 

@@ -15,6 +15,7 @@ from cutline.models.destination import DestinationRecord
 from cutline.models.record import LINK, UNDER_WAY, DeliveryRecord, Event, ExportRecord, Failure, now
 from cutline.models.task import ExportTask
 from cutline.service.archiving import archive_delivery
+from cutline.service.notices import have_told_of_delivery
 from cutline.settings import service
 from cutline.store.deliveries import FRESH, Deliveries
 from cutline.store.destinations import Destinations
@@ -95,16 +96,17 @@ def go_on(record: ExportRecord, execution: Mapping[str, Any]) -> bool:
 
 
 def settle_delivery(task: ExportTask, execution: Mapping[str, Any]) -> None:
-    """The ``execution`` of a delivery of its own has ended: it arrives no more, unless it has or goes on, and its
-    history is kept. Again does nothing."""
-    told = json.loads(execution["input"])
+    """The ``execution`` of a delivery of its own has ended: it arrives no more, unless it has or goes on; its
+    history is kept, and its owner hears of its end. Again does nothing."""
+    told, deliveries = json.loads(execution["input"]), Deliveries(service().table, task.export_id)
     archive_delivery(task, execution)
     with suppress(NotFound):  # deleted
         go_on(Records(service().table).get(task.export_id), execution)
-    for delivery in Records(service().table).deliveries(task.export_id):
+        delivery = deliveries.get(told["delivery_id"])
         if delivery.execution == execution["name"]:
             lost = Failure(code="internal-error", message="the delivery came to no end; ask for it once more")
-            Deliveries(service().table, task.export_id).fail(delivery, delivery.error or lost)
+            deliveries.fail(delivery, delivery.error or lost)
+            have_told_of_delivery(task.export_id, delivery.delivery_id, execution["name"])
     _release_ended(told["owner"], task.export_id, told["delivery_id"])
 
 

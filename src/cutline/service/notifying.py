@@ -1,28 +1,30 @@
-"""The end of an export is told: to its owner by mail, and to their webhooks. Neither waits for the other, and an export
-does not depend on either."""
+"""The end of an export is told, and of deliveries that end later: to its owner by mail, and to their webhooks. Neither
+waits for the other, and an export does not depend on either."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
 from cutline.errors import DeliveryRejected, NotFound, TooLarge
-from cutline.models.notification import MailWish, Notice, Preferences, WebhookNotice
-from cutline.models.record import DeliveryRecord, ExportRecord
+from cutline.models.notification import DeliveryNotice, EndNotice, MailWish, Notice, Preferences, WebhookNotice
+from cutline.models.record import UNDER_WAY, DeliveryRecord, ExportRecord
 from cutline.models.task import ExportTask
 from cutline.models.traffic import LinkRecord
-from cutline.notify.letter import Enclosed, written
+from cutline.notify.letter import Enclosed, written, written_of_delivery
 from cutline.notify.message import composed
 from cutline.service import webhook_sending
 from cutline.service.addresses import download_url, export_url
 from cutline.service.boundary import logger
 from cutline.service.sharing import share, take_back
+from cutline.service.webhook_events import event_of_delivery, event_of_end
 from cutline.settings import service
 from cutline.store import mail
 from cutline.store.bucket import Bucket, place_of
+from cutline.store.deliveries import Deliveries
 from cutline.store.records import Records
 from cutline.store.webhooks import Accounts
 
@@ -44,38 +46,59 @@ def notify(task: ExportTask) -> None:
     # Those that were asked for afterwards have executions of their own, and no part in this end.
     deliveries = [each for each in records.deliveries(task.export_id) if each.execution is None]
     try:
-        webhook_sending.announce(record, deliveries)
+        webhook_sending.announce(record.owner, event_of_end(record, deliveries))
     finally:
-        _write_to_owner(records, record, deliveries)
+        _write_of_end(records, record, deliveries)
+
+
+def notify_of_delivery(notice: DeliveryNotice) -> None:
+    """Tell what became of a delivery by an execution of its own, once; nothing where another has begun it again, or its
+    export was cancelled or is being deleted. Raises NotFound, TransientError, and DeliveryRejected as ``notify``."""
+    deliveries = Deliveries(service().table, notice.export_id)
+    record, delivery = Records(service().table).get(notice.export_id), deliveries.get(notice.delivery_id)
+    if record.status == "CANCELLED" or record.deleted_at:
+        return
+    if delivery.execution != notice.execution or delivery.state in UNDER_WAY:
+        return
+    try:
+        webhook_sending.announce(record.owner, event_of_delivery(record, delivery))
+    finally:
+        _write_of_delivery(deliveries, record, delivery)
 
 
 def take(message: dict[str, Any], tries: int) -> None:
     """What a message of the notify queue asks for."""
     del tries  # the queue's business
     notice = _NOTICE.validate_python(message)
-    if isinstance(notice, WebhookNotice):
-        webhook_sending.send(notice)
-        return
     try:
-        notify(ExportTask(export_id=notice.export_id, attempt=notice.attempt))
+        match notice:
+            case WebhookNotice():
+                webhook_sending.send(notice)
+            case DeliveryNotice():
+                notify_of_delivery(notice)
+            case EndNotice():
+                notify(ExportTask(export_id=notice.export_id, attempt=notice.attempt))
     except (NotFound, DeliveryRejected) as error:  # deleted meanwhile, or no mail goes there: not even the next time
         logger.warning(f"nobody was told: {error.message}", extra=notice.model_dump())
 
 
-def _write_to_owner(records: Records, record: ExportRecord, deliveries: Sequence[DeliveryRecord]) -> None:
-    settings = service()
-    if record.status not in TOLD or not settings.sender:  # or a deployment without mail
+class _Reader(NamedTuple):
+    """Who is written to."""
+
+    address: str
+    preferences: Preferences
+
+
+def _write_of_end(records: Records, record: ExportRecord, deliveries: Sequence[DeliveryRecord]) -> None:
+    if record.status not in TOLD:
         return
-    preferences = Accounts(settings.table).preferences(record.owner)
-    if not _wants(preferences.email, record):
-        return
-    address = mail.address_of(settings.user_pool, record.owner)
-    if address is None or not records.mark_notified(record):
+    reader = _reader(record, failed=record.status == "ERROR")
+    if reader is None or not records.mark_notified(record):
         return
     shared = None
     try:
-        shared = _shared(record) if preferences.link else None
-        mail.send(settings.sender, address, _message(record, deliveries, preferences, address, shared))
+        shared = _shared(record) if reader.preferences.link else None
+        mail.send(service().sender, reader.address, _message(record, deliveries, reader, shared))
     except Exception:
         records.unmark_notified(record)
         if shared:  # the next try makes another
@@ -84,23 +107,46 @@ def _write_to_owner(records: Records, record: ExportRecord, deliveries: Sequence
         raise
 
 
-def _wants(wish: MailWish, record: ExportRecord) -> bool:
-    wants = {"asked": record.notify, "always": True, "failures": record.status == "ERROR", "never": False}
-    return wants[wish]
+def _write_of_delivery(deliveries: Deliveries, record: ExportRecord, delivery: DeliveryRecord) -> None:
+    reader = _reader(record, failed=delivery.state == "failed")
+    if reader is None or not deliveries.mark_notified(delivery):
+        return
+    try:
+        enclosed = Enclosed(url=export_url(record.export_id), download=download_url(record))
+        letter = written_of_delivery(record, delivery, enclosed)
+        mail.send(service().sender, reader.address, composed(letter, sender=service().sender, to=reader.address))
+    except Exception:
+        deliveries.unmark_notified(delivery)
+        raise
+
+
+def _reader(record: ExportRecord, *, failed: bool) -> _Reader | None:
+    """The owner, where they want to read of this end and can be written to. ``failed``: what came to it."""
+    settings = service()
+    if not settings.sender:  # a deployment without mail
+        return None
+    preferences = Accounts(settings.table).preferences(record.owner)
+    if not _wants(preferences.email, asked=record.notify, failed=failed):
+        return None
+    address = mail.address_of(settings.user_pool, record.owner)
+    return _Reader(address, preferences) if address else None
+
+
+def _wants(wish: MailWish, *, asked: bool, failed: bool) -> bool:
+    return {"asked": asked, "always": True, "failures": failed, "never": False}[wish]
 
 
 def _message(
     record: ExportRecord,
     deliveries: Sequence[DeliveryRecord],
-    preferences: Preferences,
-    address: str,
+    reader: _Reader,
     shared: tuple[LinkRecord, str] | None,
 ) -> bytes:
     """``shared``: the link that leads to the file, and its address; None: its owner's own does."""
     result = record.result
     picture = _content(result.quicklook_href) if result and result.quicklook_href else None
     small = result is not None and result.nbytes < SMALL and record.status == "SUCCESS"
-    file = _content(result.cog_href) if result and small and preferences.attach else None
+    file = _content(result.cog_href) if result and small and reader.preferences.attach else None
     link, url = shared or (None, download_url(record))
     enclosed = Enclosed(
         url=export_url(record.export_id),
@@ -112,7 +158,7 @@ def _message(
     return composed(
         written(record, enclosed, deliveries),
         sender=service().sender,
-        to=address,
+        to=reader.address,
         picture=picture,
         file=None if file is None else (f"{record.name}.tif", file),
     )

@@ -8,21 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
 
 from cutline.errors import Conflict, CutlineError, NotFound
-from cutline.models.notification import (
-    EVENT_OF,
-    Brought,
-    CloudEvent,
-    ExportEnded,
-    Try,
-    WebhookDelivery,
-    WebhookNotice,
-    WebhookRecord,
-)
-from cutline.models.record import DeliveryRecord, ExportRecord, Failure, now
-from cutline.service.addresses import download_url, export_url
+from cutline.models.notification import CloudEvent, Try, WebhookDelivery, WebhookNotice, WebhookRecord
+from cutline.models.record import Failure, now
 from cutline.settings import service
 from cutline.store.inbox import Queue
 from cutline.store.receivers import post
@@ -40,12 +29,12 @@ CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _OFF = "the webhook is switched off; nothing was sent"
 
 
-def announce(record: ExportRecord, deliveries: Sequence[DeliveryRecord] = ()) -> None:
-    """Begin to tell all webhooks of its owner that want it of the end of an attempt. Again does nothing."""
+def announce(owner: str, event: CloudEvent) -> None:
+    """Begin to tell all webhooks of ``owner`` that want it of an ``event``. Again does nothing."""
     webhooks = Webhooks(service().table)
-    for webhook in webhooks.of_owner(record.owner):
-        if webhook.enabled and EVENT_OF[record.status] in webhook.events and webhook.created_at <= record.updated_at:
-            delivery = webhooks.begin(_delivery(webhook, event_of(record, deliveries)))
+    for webhook in webhooks.of_owner(owner):
+        if webhook.enabled and event.type in webhook.events and webhook.created_at <= event.time:
+            delivery = webhooks.begin(_delivery(webhook, event))
             if delivery.state == "pending" and not delivery.tries:
                 due(webhook.owner, delivery)
 
@@ -93,28 +82,6 @@ def _delivery(webhook: WebhookRecord, event: CloudEvent) -> WebhookDelivery:
         content=event.model_dump_json(exclude_none=True),
         state="pending",
         created_at=now(),
-    )
-
-
-def event_of(record: ExportRecord, deliveries: Sequence[DeliveryRecord]) -> CloudEvent:
-    """The end of an attempt. The same attempt is the same event."""
-    brought = (Brought(**each.model_dump(include=set(Brought.model_fields))) for each in deliveries)
-    links = {"self": export_url(record.export_id)} | ({"download": download_url(record)} if record.result else {})
-    data = ExportEnded(
-        **record.model_dump(include=set(ExportEnded.model_fields)),
-        ended_at=record.updated_at,
-        deliveries=tuple(brought),
-        links=links,
-        nbytes=record.result and record.result.nbytes,
-        crc64nvme=record.result and record.result.crc64nvme,
-    )
-    return CloudEvent(
-        id=record.execution_name,
-        source=f"{service().url}/exports",
-        type=EVENT_OF[record.status],
-        subject=record.export_id,
-        time=record.updated_at,
-        data=data,
     )
 
 

@@ -77,6 +77,33 @@ class Deliveries:
         changes = {**FRESH, "attempt": attempt, "execution": None, "cursor": {} if anew else delivery.cursor}
         self._change(delivery.delivery_id, changes, "attribute_exists(pk)", {})
 
+    def mark_notified(self, delivery: DeliveryRecord) -> bool:
+        """Whether the end of the execution that carried it is still to be told; from now on it is not."""
+        untold = "(attribute_not_exists(notified) OR notified <> :execution)"
+        return self._note(delivery, "SET notified = :execution", untold)
+
+    def unmark_notified(self, delivery: DeliveryRecord) -> None:
+        """It was not told after all, and may be again."""
+        self._note(delivery, "REMOVE notified", "notified = :execution")
+
+    def _note(self, delivery: DeliveryRecord, expression: str, condition: str) -> bool:
+        """Whether ``condition`` held, and it is still of this execution. The version stays: who has read the record may
+        begin it again."""
+        try:
+            self._db.update_item(
+                TableName=self._table,
+                Key=self._key(delivery.delivery_id),
+                UpdateExpression=expression,
+                ConditionExpression=f"#execution = :execution AND {condition}",
+                ExpressionAttributeNames={"#execution": "execution"},
+                ExpressionAttributeValues=typed({":execution": delivery.execution}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != REFUSED:
+                raise
+            return False
+        return True
+
     def _change(self, delivery_id: str, changes: dict[str, Any], condition: str, values: dict[str, Any]) -> None:
         """Other attributes, and the next version, if ``condition`` holds."""
         kept = {name: value for name, value in changes.items() if value is not None}

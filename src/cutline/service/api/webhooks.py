@@ -1,4 +1,4 @@
-"""/webhooks: addresses that hear of the ends of one's exports."""
+"""/webhooks: addresses that hear of the ends of one's exports, and of deliveries that end later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Number = Annotated[int, Path(ge=1, lt=MOST, description="As number of a delivery
 
 @router.post(
     "/webhooks",
-    summary="Have an address told of the ends of one's exports",
+    summary="Have an address told of the ends of one's exports, and of deliveries that end later",
     description="CloudEvents 1.0 in JSON, signed by the Standard Webhooks specification with the secret of the answer.",
     operation_id="createWebhook",
     tags=WEBHOOKS,
