@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 INSTALL = $(BIN)/pip install --quiet --no-deps --no-compile
+# What was compiled once is kept, whatever the surroundings say: the suite starts a hundred interpreters.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve digest test check check-native format bench lock clean
 

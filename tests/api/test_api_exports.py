@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
 from cutline.models.api import ExportBody
 from cutline.models.record import ExportRecord, Failure, TileRecord, now
@@ -110,18 +108,6 @@ def test_a_key_says_which_requests_are_the_same(api: Call) -> None:
     api("POST", f"/exports/{first}/cancel")
     other = api("POST", "/exports", body=BODY | {"mosaic": "newest"}, headers={"Idempotency-Key": "one"})
     assert (other.status, other.json["code"]) == (409, "conflict"), "also when that came to nothing"
-
-
-@pytest.fixture
-def whole_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls one after the other: moto's refused transactions undo what others wrote meanwhile, and AWS's do not."""
-    lock, send = threading.Lock(), BaseClient._make_api_call
-
-    def one_by_one(self: Any, *call: Any) -> Any:
-        with lock:
-            return send(self, *call)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", one_by_one)
 
 
 @pytest.mark.usefixtures("whole_calls")

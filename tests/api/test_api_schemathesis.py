@@ -15,11 +15,17 @@ from werkzeug.serving import make_server
 
 from tests.support.api import TOKEN, Call, wsgi
 from tests.support.destinations import Place
+from tests.support.prompt import PromptHandler
 
 CONFIG = {
     "headers": {"Authorization": f"Bearer {TOKEN}"},
     "generation": {"max-examples": 2, "deterministic": True, "no-shrink": True},
     "phases": {"stateful": {"generation": {"max-examples": 3}}},
+    # The same body as that of POST /exports, of which every part is tried.
+    "operations": [
+        {"include-name": name, "phases": {"coverage": {"enabled": False}}}
+        for name in ("POST /exports/estimate", "PUT /presets/{name}")
+    ],
     # What fits the schema may still make no sense: two ways to say what to compute, a host that is not allowed.
     "checks": {"positive_data_acceptance": {"enabled": False}},
     "continue-on-failure": True,
@@ -29,7 +35,7 @@ CONFIG = {
 @pytest.fixture
 def url(api: Call, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API on a port of this machine; all destinations are one place in memory."""
-    server = make_server("127.0.0.1", 0, wsgi)
+    server = make_server("127.0.0.1", 0, wsgi, request_handler=PromptHandler)
     address = f"http://127.0.0.1:{server.port}"
     monkeypatch.setenv("CUTLINE_URL", address)
     thread = threading.Thread(target=server.serve_forever)

@@ -101,6 +101,7 @@ def serving() -> Iterator[tuple[str, Website]]:
 class _Handler(BaseHTTPRequestHandler):
     website: Website
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._serve("GET")

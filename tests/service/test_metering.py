@@ -276,14 +276,8 @@ def test_a_ticket_that_changes_meanwhile_is_looked_at_again(traffic: Traffic, mo
     assert sums(traffic) == (1000, 3000)
 
 
-def test_many_at_once_get_no_more_than_there_is(traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
-    together, lock = traffic._together, threading.Lock()
-
-    def one_at_a_time(pieces: Any) -> set[int]:  # moto looks and changes in two steps; DynamoDB does not
-        with lock:
-            return together(pieces)
-
-    monkeypatch.setattr(traffic, "_together", one_at_a_time)
+@pytest.mark.usefixtures("whole_calls")
+def test_many_at_once_get_no_more_than_there_is(traffic: Traffic) -> None:
     given: list[Ticket] = []
 
     def ask() -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from moto.dynamodb.models import DynamoDBBackend
 
 from cutline.errors import RateLimited
 from cutline.models.record import ExportRecord, now
@@ -21,19 +18,6 @@ LIMITS = Limits(exports_at_once=5, pixels_a_month=1000)
 @pytest.fixture
 def quotas(aws: ServiceSettings) -> Quotas:
     return Quotas(aws.table, LIMITS)
-
-
-@pytest.fixture
-def atomic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One write of an item after the other, as DynamoDB does them; moto lets threads in between check and write."""
-    lock, update = threading.Lock(), DynamoDBBackend.update_item
-
-    def one_by_one(*args: object, **kwargs: object) -> object:
-        with lock:
-            return update(*args, **kwargs)
-
-    monkeypatch.setattr(DynamoDBBackend, "update_item", one_by_one)
-    yield
 
 
 def export(number: int = 1, *, attempt: int = 1, owner: str = "anna", at: dt.datetime | None = None) -> ExportRecord:
@@ -105,7 +89,8 @@ def test_users_and_months_count_apart(quotas: Quotas) -> None:
     assert used(quotas) == (0, 1000), "given back to the month from which it was taken"
 
 
-def test_a_crowd_gets_no_more_than_there_is(quotas: Quotas, atomic: None) -> None:
+@pytest.mark.usefixtures("whole_calls")
+def test_a_crowd_gets_no_more_than_there_is(quotas: Quotas) -> None:
     def ask(number: int) -> bool:
         try:
             quotas.reserve_export(export(number % 20))

@@ -59,15 +59,9 @@ def test_who_is_refused_is_told_when_to_come_back(aws: ServiceSettings, clock: C
     rates.take("anna")
 
 
-def test_many_at_once_get_no_more(aws: ServiceSettings, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("whole_calls")
+def test_many_at_once_get_no_more(aws: ServiceSettings, clock: Clock) -> None:
     rates = Rates(aws.table, a_minute=1, in_a_row=7)
-    write, lock = rates._write, threading.Lock()
-
-    def one_at_a_time(*words: object) -> bool:  # moto looks and changes in two steps; DynamoDB does not
-        with lock:
-            return write(*words)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(rates, "_write", one_at_a_time)
     counts: list[int] = []
     threads = [threading.Thread(target=lambda: counts.append(taken(rates, 3))) for _ in range(8)]
     for thread in threads:

@@ -8,12 +8,15 @@ import functools
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 from cutline.settings import ServiceSettings, service
 
@@ -96,6 +99,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceSettings]:
         make_resources(service())
         yield service()
     forget_clients()
+
+
+@pytest.fixture
+def whole_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of several threads come one after the other: moto looks at an item and changes it in two steps, and its
+    refused transactions undo what others wrote meanwhile; AWS does neither."""
+    lock, send = threading.Lock(), BaseClient._make_api_call
+
+    def one_by_one(self: Any, *call: Any) -> Any:
+        with lock:
+            return send(self, *call)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", one_by_one)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ LARGEST = 150 * 1024 * 1024
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     account: Account
     lock: threading.Lock
 

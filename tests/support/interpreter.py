@@ -27,6 +27,7 @@ from cutline.store.clients import client
 from local.aws import list_executions, state_machine
 from tests.support.aws import REGION, forget_clients, fresh_clients, make_resources, surround
 from tests.support.exports import make_state_machine
+from tests.support.prompt import PromptHandler
 
 ASL = Path(__file__).parents[2] / "statemachine/export.asl.json"
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
@@ -106,7 +107,7 @@ def interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Interpreter]:
             return answer(environ, start_response)
         return aws_api(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=PromptHandler)
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
     thread.start()
     surround(monkeypatch)

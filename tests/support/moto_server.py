@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from cutline.settings import service
 from tests.support.aws import RENEWED, make_resources
+from tests.support.prompt import PromptHandler
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
         make_resources(service())
         return Response()(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=PromptHandler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()

@@ -34,6 +34,7 @@ from cutline.cog.checksum import crc64_text
 from cutline.kernel import crc64
 from local.signatures import Refused, Signatures
 from tests.support.aws import ENVIRON, forget_clients, fresh_clients, surround
+from tests.support.prompt import PromptHandler
 
 BUCKET, REGION, ACCOUNT = "their-bucket", "eu-central-1", "222222222222"
 KEY, SECRET = "AKIATHEIRS", "their-secret-canary"
@@ -291,7 +292,7 @@ def _served() -> SecondS3:
     """On loopback, in a thread of this process, as long as that lasts."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     world = SecondS3()
-    server = make_server("127.0.0.1", 0, _Front(world), threaded=True)
+    server = make_server("127.0.0.1", 0, _Front(world), threaded=True, request_handler=PromptHandler)
     world.url = f"http://127.0.0.1:{server.port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return world
