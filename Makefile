@@ -18,7 +18,7 @@ serve: $(READY)  ## the whole service on this machine; ARGS="--port 8000 --data 
 	exec $(BIN)/python -m local $(ARGS)
 
 test: $(READY)  ## the whole suite
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder tests/local tests/client tests
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/local tests/client tests
 
 check: $(READY)  ## style, types, import contracts
 	$(BIN)/ruff check .

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,20 @@ import pytest
 
 @pytest.fixture(scope="session")
 def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `make synth` would fill, without layers. cdk-nag has looked at it: this fails where it finds."""
+    """The folder that `make synth` would fill, without layers, of all workers of the suite. cdk-nag has looked at it:
+    this fails where it finds."""
     if shutil.which("node") is None:
         pytest.skip("the CDK runs in node, which is not here")
     from infra.app import app
     from infra.settings import defaults
 
-    folder = tmp_path_factory.mktemp("cdk.out")
-    app(defaults(), folder, built=folder / "none").synth()
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cdk.out"
+    with folder.with_name("cdk.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            app(defaults(), made := folder.with_name("cdk.half"), built=folder / "none").synth()
+            made.rename(folder)
     return folder
 
 

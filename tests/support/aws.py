@@ -19,6 +19,7 @@ import pytest
 from botocore.client import BaseClient
 
 from cutline.settings import ServiceSettings, service
+from cutline.store import clients, s3
 
 REGION = "us-east-1"
 ENVIRON = {
@@ -145,26 +146,47 @@ def surround(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+class _Clients:
+    """Of one endpoint and one user, for all tests that speak to it: to make a client takes as long as most tests."""
+
+    def __init__(self, access_key: str) -> None:
+        self.session = _session(access_key)
+        self.makers = {module: functools.cache(maker.__wrapped__) for module, maker in _MAKERS.items()}
+
+
+_MAKERS = {clients: clients._client, s3: s3._client}
+
+
 @functools.cache
 def _session(access_key: str) -> boto3.Session:
-    """Of these credentials, with the descriptions of AWS's services that it has read once, which take most of the time
-    of a client."""
+    """Of these credentials, with the descriptions of AWS's services that it has read once."""
     return boto3.Session()
 
 
+@functools.lru_cache(maxsize=8)
+def _clients(endpoint: str | None, access_key: str) -> _Clients:
+    return _Clients(access_key)
+
+
 def fresh_clients() -> None:
-    """All that are made from now on are for the endpoint and the credentials of now."""
-    forget_clients()
-    boto3.DEFAULT_SESSION = _session(os.environ["AWS_ACCESS_KEY_ID"])
+    """All from now on are for the endpoint and the credentials of now."""
+    known = _clients(os.environ.get("AWS_ENDPOINT_URL"), os.environ["AWS_ACCESS_KEY_ID"])
+    boto3.DEFAULT_SESSION = known.session
+    for module, maker in known.makers.items():
+        module._client = maker
+
+
+def spoil_clients() -> None:
+    """What happens to clients now is of this test alone: the next gets others."""
+    _clients.cache_clear()
 
 
 def forget_clients() -> None:
     """Clients keep the endpoint and the credentials that they were made with."""
-    from cutline.store import clients, s3
-
     boto3.DEFAULT_SESSION = None
-    clients._client.cache_clear()
-    s3._client.cache_clear()
+    for module, maker in _MAKERS.items():
+        maker.cache_clear()
+        module._client = maker
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from cutline.store.clients import client
+from tests.support.aws import spoil_clients
 
 
 def asked(operation: str, service: str = "s3") -> list[AWSPreparedRequest]:
@@ -25,6 +26,7 @@ def _before_sending(operation: str, answer: Callable[[AWSPreparedRequest], AWSRe
     def handle(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
         return answer(request) if event_name.endswith(f".{operation}") else None
 
+    spoil_clients()
     client(service).meta.events.register_first("before-send", handle)
 
 

@@ -22,6 +22,8 @@ def anna(aws: ServiceSettings, monkeypatch: pytest.MonkeyPatch) -> str:
     """The sub of an account with a verified address, in the service's pool."""
     client("sesv2").create_email_identity(EmailIdentity=SENDER)
     cognito = client("cognito-idp")
+    # A pool's key takes 0.2 s, and nobody signs in here.
+    monkeypatch.setattr("moto.cognitoidp.models.jwk.RSAKey.import_key", lambda _: None)
     pool = cognito.create_user_pool(PoolName="users")["UserPool"]["Id"]
     monkeypatch.setenv("CUTLINE_USER_POOL", pool)
     monkeypatch.setenv("CUTLINE_SENDER", SENDER)
