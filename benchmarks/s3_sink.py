@@ -97,11 +97,16 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients are killed in the midst of a sentence."""
+
+
 @contextmanager
 def serving() -> Iterator[int]:
     """Its port on loopback."""
     handler = type("Handler", (_Handler,), {"parts": {}, "whole": {}})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
