@@ -74,7 +74,7 @@ def text(result: dict[str, Any]) -> str:
         "Noise goes to servers on this machine, which share its cores: the tests' stand-in for "
         "Dropbox by TLS, an S3 that checks what it gets and forgets it, the tests' SFTP server with a disk. The plain "
         "way posts pieces of 48 MiB, is boto3's upload_fileobj, and paramiko's putfo. A delivery writes its cursor as "
-        "it goes and has the whole proven: by Dropbox's content hash, which the stand-in computes twice of every piece, "
+        "it goes and has the whole proven: by Dropbox's content hash, which the stand-in computes twice of each piece, "
         "by S3's MD5 and CRC-64/NVME, and by reading each piece back from SFTP. A killed invocation had sent something "
         "that its cursor does not know of."
     )
