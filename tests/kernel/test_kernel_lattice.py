@@ -17,7 +17,7 @@ SOURCES = {
     # name: (source crs, transform, (rows, cols), output crs, resolution, world of the source)
     "utm to web mercator": ("EPSG:32633", Affine(10, 0, 4e5, 0, -10, 5.6e6), (600, 700), "EPSG:3857", 15.0, 0.0),
     "100 m utm to degrees": ("EPSG:32633", Affine(100, 0, 3e5, 0, -100, 5.9e6), (900, 900), "EPSG:4326", 0.001, 0.0),
-    "degrees to polar": ("EPSG:4326", Affine(0.5, 0, -180, 0, -0.5, 90), (60, 720), "EPSG:3413", 20000.0, 360.0),
+    "degrees to polar": ("EPSG:4326", Affine(0.5, 0, -180, 0, -0.5, 90), (60, 720), "EPSG:3413", 40000.0, 360.0),
     "over the antimeridian": ("EPSG:4326", Affine(0.01, 0, 178, 0, -0.01, -15), (300, 400), "EPSG:3832", 900.0, 360.0),
     "turned": ("EPSG:32633", Affine(7, 7, 4e5, 7, -7, 5.6e6), (400, 400), "EPSG:32632", 9.0, 0.0),
     "New Zealand": ("EPSG:2193", Affine(5, 0, 1.6e6, 0, -5, 5.2e6), (500, 500), "EPSG:3857", 6.0, 0.0),

@@ -52,7 +52,7 @@ def test_where_it_was_brought(aws: ServiceSettings, anna: str) -> None:
     assert hand_over(handler, NOTICE) == []
     [mail] = sent()
     assert mail.message["To"] == "anna@example.org"
-    assert mail.subject == "Your export north field was delivered to sftp"
+    assert mail.subject == "Your export north field was delivered to SFTP"
     for kind in ("plain", "html"):
         for words in ("sftp://files.example.org/maps/north field.tif", "https://api.example.org/exports/e1", "4.94 MB"):
             assert words in mail.body(kind)
@@ -63,7 +63,7 @@ def test_why_it_was_not_brought(aws: ServiceSettings, anna: str) -> None:
     ended(anna, FAILED)
     hand_over(handler, NOTICE)
     [mail] = sent()
-    assert mail.subject == "Your export north field was not delivered to sftp"
+    assert mail.subject == "Your export north field was not delivered to SFTP"
     for kind in ("plain", "html"):
         for words in ("the token was revoked", "Renew the destination's access, then ask for the delivery again."):
             assert words in mail.body(kind).replace("&#39;", "'")
