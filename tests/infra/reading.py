@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 Resources = Mapping[str, Any]
+FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "functions").glob("*/handler.py"))
+"""Of functions/, one for each"""
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra.functions import FOLDERS, room_of
 from layers.slim import SERVICES
+from tests.infra.reading import FOLDERS
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "requirements" / "runtime.txt"
@@ -70,6 +70,8 @@ def test_botocore_keeps_the_services_that_are_spoken_to() -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_function_imports_nothing_that_its_layer_lacks(folder: str) -> None:
     """As far as an interpreter that has everything can tell; `make layers` tries it with the layer alone."""
+    from infra.functions import room_of  # and the CDK, which takes seconds in every worker that collects this
+
     missing = set(pinned(RUNTIME)) - set(pinned(LAYERS[room_of(folder).layer])) - set(pinned(ASSET))
     modules = sorted(name.replace("-", "_") for name in missing)
     script = f"import sys; sys.modules.update(dict.fromkeys({modules})); import functions.{folder}.handler"
