@@ -32,7 +32,9 @@ CRS_PAIRS = {
 METHODS = ("nearest", "bilinear", "cubic")
 KINDS = [(pair, method, "uint16") for pair in CRS_PAIRS for method in METHODS] + [
     # Where pixels come from has nothing to do with what they are.
-    ("utm to web mercator", method, dtype) for dtype in ("uint8", "float32") for method in METHODS
+    ("utm to web mercator", method, dtype)
+    for dtype in ("uint8", "float32")
+    for method in METHODS
 ]
 
 
