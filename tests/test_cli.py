@@ -369,16 +369,13 @@ def test_a_day_at_the_end_of_an_interval_is_in_it(text: str, interval: tuple[str
 
 CLIENT = (("login",), ("submit",), ("status",), ("wait",), ("download",), ("cancel",), ("audit",))
 
-OTHERS_OPTIONS: frozenset[str] = frozenset()
-"""Options of other programs, that our words may name"""
-
 
 def test_every_option_that_our_words_name_is_there() -> None:
     context = click.Context(program)
     named_here = [program.get_command(context, name) for name in program.list_commands(context)]
     commands = [program, *named_here, *program.commands["aoi"].commands.values()]  # type: ignore[attr-defined]
     known = {name for command in commands for parameter in command.params for name in parameter.opts}
-    known |= {"--help", *OTHERS_OPTIONS}
+    known |= {"--help"}
     source = Path(cutline_package.__file__).parent
     named = {
         (path.name, option)
