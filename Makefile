@@ -17,8 +17,9 @@ ARGS :=
 serve: $(READY)  ## the whole service on this machine; ARGS="--port 8000 --data DIR --scenes DIR"
 	exec $(BIN)/python -m local $(ARGS)
 
+# One worker more than there are cores: some tests wait for services.
 test: $(READY)  ## the whole suite
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/local tests/client tests
+	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder tests/local tests/client tests
 
 check: $(READY)  ## style, types, import contracts
 	$(BIN)/ruff check .
