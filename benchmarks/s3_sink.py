@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -31,19 +32,25 @@ class _Handler(BaseHTTPRequestHandler):
     whole: dict[str, _Taken]
 
     def do_POST(self) -> None:
-        self._take()
+        if self._take() is None:
+            return
         if "uploads" in self._query:
             self._say(f"<InitiateMultipartUploadResult><UploadId>{UPLOAD}</UploadId></InitiateMultipartUploadResult>")
             return
         nbytes, crc = 0, 0
         for _, part in sorted(self.parts.items()):
             nbytes, crc = nbytes + part.nbytes, crc64_joined(crc, part.crc, part.nbytes)
-        self.whole[self._key] = _Taken(nbytes, crc, f"etag-{len(self.parts)}")
+        if self.headers.get("x-amz-checksum-crc64nvme", crc64_text(crc)) != crc64_text(crc):
+            self._say("<Error><Code>BadDigest</Code></Error>", status=400)
+            return
+        etag = f"whole-{len(self.parts)}"
+        self.whole[self._key] = _Taken(nbytes, crc, etag)
         self.parts.clear()
-        self._say(f"<CompleteMultipartUploadResult><ETag>etag-{nbytes}</ETag></CompleteMultipartUploadResult>")
+        self._say(f"<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>")
 
     def do_PUT(self) -> None:
-        taken = self._take()
+        if (taken := self._take()) is None:
+            return
         if "partNumber" in self._query:
             self.parts[int(self._query["partNumber"][0])] = taken
         else:
@@ -71,8 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _query(self) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.path).query, keep_blank_values=True)
 
-    def _take(self) -> _Taken:
-        """The body, as S3 would check it."""
+    def _take(self) -> _Taken | None:
+        """The body; None where it was cut off, or is not what its MD5 says, which is answered then."""
         if self.headers.get("Expect"):
             self.send_response_only(100)
             self.end_headers()
@@ -82,6 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
             md5.update(piece)
             crc = crc64(piece, crc)
             left -= len(piece)
+        if left:
+            self.close_connection = True
+            return None
+        found = base64.b64encode(md5.digest()).decode()
+        if self.headers.get("Content-MD5", found) != found:
+            self._say("<Error><Code>BadDigest</Code></Error>", status=400)
+            return None
         return _Taken(nbytes, crc, md5.hexdigest())
 
     def _say(self, told: str, status: int = 200, nbytes: int | None = None, **headers: str) -> None:

@@ -18,14 +18,14 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     this fails where it finds."""
     if shutil.which("node") is None:
         pytest.skip("the CDK runs in node, which is not here")
-    from infra.app import app
-    from infra.settings import defaults
-
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cdk.out"
     with folder.with_name("cdk.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
+            from infra.app import app
+            from infra.settings import defaults
+
             app(defaults(), made := folder.with_name("cdk.half"), built=folder / "none").synth()
             made.rename(folder)
     return folder

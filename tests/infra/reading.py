@@ -8,7 +8,7 @@ from typing import Any
 
 Resources = Mapping[str, Any]
 FOLDERS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "functions").glob("*/handler.py"))
-"""Of functions/, one for each"""
+"""Of functions/, one for each; counted here once more, without the CDK"""
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, Any]:

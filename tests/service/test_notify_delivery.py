@@ -164,6 +164,17 @@ def test_webhooks_that_cannot_be_told_keep_no_mail_back(anna: str, monkeypatch: 
     assert (len(sent()), len(notices())) == (1, 1)
 
 
+def test_a_refused_mail_does_not_hide_that_webhooks_were_not_told(anna: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_webhook(Caller(sub=anna), NewWebhook(url="https://8.8.8.8/"))
+    ended(anna)
+    monkeypatch.setenv("CUTLINE_SENDER", "unverified@cutline.example")
+    with monkeypatch.context() as patched:
+        patched.setenv("CUTLINE_NOTIFY_QUEUE", "https://sqs.us-east-1.amazonaws.com/123456789012/gone")
+        assert hand_over(handler, NOTICE) == ["0"], "it comes back"
+    assert hand_over(handler, NOTICE) == []
+    assert (len(sent()), len(notices())) == (0, 1)
+
+
 def test_nothing_that_people_write_becomes_a_header_or_html(aws: ServiceSettings) -> None:
     record = make_export(status="SUCCESS").model_copy(update={"name": "x\r\nBcc: everyone@example.org\u2028<script>"})
     hostile = {

@@ -147,7 +147,7 @@ def surround(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class _Clients:
-    """Of one endpoint and one user, for all tests that speak to it: to make a client takes as long as most tests."""
+    """Of one endpoint, region and user, for all tests that speak to it: making one takes as long as most tests."""
 
     def __init__(self, access_key: str) -> None:
         self.session = _session(access_key)
@@ -164,13 +164,13 @@ def _session(access_key: str) -> boto3.Session:
 
 
 @functools.lru_cache(maxsize=8)
-def _clients(endpoint: str | None, access_key: str) -> _Clients:
+def _clients(endpoint: str | None, region: str, access_key: str) -> _Clients:
     return _Clients(access_key)
 
 
 def fresh_clients() -> None:
     """All from now on are for the endpoint and the credentials of now."""
-    known = _clients(os.environ.get("AWS_ENDPOINT_URL"), os.environ["AWS_ACCESS_KEY_ID"])
+    known = _clients(os.environ.get("AWS_ENDPOINT_URL"), os.environ["AWS_REGION"], os.environ["AWS_ACCESS_KEY_ID"])
     boto3.DEFAULT_SESSION = known.session
     for module, maker in known.makers.items():
         module._client = maker

@@ -241,9 +241,11 @@ def serving(root: Path) -> Iterator[SftpServer]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         world = SftpServer(root, listening.getsockname()[1])
         threading.Thread(target=_serve, args=(listening, world), daemon=True).start()
-        yield world
-        world.over.set()
-        listening.shutdown(socket.SHUT_RDWR)
+        try:
+            yield world
+        finally:
+            world.over.set()
+            listening.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

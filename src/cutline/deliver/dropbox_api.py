@@ -27,12 +27,12 @@ TIMEOUT = 60.0
 """Seconds to wait for a connection, and for each piece of an answer"""
 DELAYS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before a call is made again, unless Dropbox names them"""
-PATIENCE = 30.0
-"""Seconds that are slept at most: longer waits are the state machine's, which is not paid by the second"""
+PATIENCE = 30
+"""Seconds that are slept at most: longer waits are the state machine's, which charges nothing for time"""
 RESERVE = 15.0
 """Seconds that are never slept away: an answer and a record have to be written"""
 MOST_WAIT = 900
-"""Seconds. A delivery that is told to wait for longer has failed: an export has an hour"""
+"""Seconds, after which Dropbox is asked again, whatever it said"""
 
 FAULTS: dict[str, tuple[type[CutlineError], str]] = {
     "insufficient_space": (QuotaExceeded, "the Dropbox account has no room for {what}; make room there"),
@@ -245,13 +245,11 @@ def _refused(error: exceptions.HttpError, what: str) -> CutlineError:
     return DeliveryRejected(f"Dropbox does not take the call for {what}: HTTP {error.status_code}, {error.request_id}")
 
 
-def _passing(error: Exception) -> CutlineError:
+def _passing(error: Exception) -> TransientError:
     if isinstance(error, exceptions.RateLimitError):
         seconds = math.ceil(error.backoff or DELAYS[-1])
         told = f"Dropbox asks to wait for {seconds:,} s: too many calls at once"
-        if seconds > MOST_WAIT:
-            return DeliveryRejected(f"{told}; deliver it again then")
-        return TransientError(told, details={"retry_after": seconds})
+        return TransientError(told, details={"retry_after": min(max(seconds, PATIENCE), MOST_WAIT)})
     if isinstance(error, exceptions.InternalServerError):
         return TransientError(f"Dropbox answers with HTTP {error.status_code}; try again")
     return TransientError(f"Dropbox does not answer ({type(error).__name__}); try again")

@@ -22,8 +22,8 @@ UNITS = ("bytes", "kB", "MB", "GB", "TB")
 PICTURE = "quicklook"
 """Content-ID of the picture inside a mail"""
 MOST_WARNINGS = 10
-PLACES = {LINK: "its link", "s3": "S3", "dropbox": "Dropbox", "sftp": "SFTP"}
-"""Kind of a delivery -> where that is, for people"""
+KINDS = {LINK: "its link", "s3": "S3", "dropbox": "Dropbox", "sftp": "SFTP"}
+"""Kind of a delivery -> what people call it"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def written_of_delivery(record: ExportRecord, delivery: DeliveryRecord, enclosed
     """The letter about a ``delivery`` of the export ``record`` that ended later: done, or failed."""
     came, name = delivery.state == "done", one_line(record.name)
     told: dict[str, Any] = {
-        "subject": f"Your export {name} was {'' if came else 'not '}delivered to {PLACES[delivery.kind]}",
+        "subject": f"Your export {name} was {'' if came else 'not '}delivered to {KINDS[delivery.kind]}",
         "facts": _receipt(record, delivery),
         "uri": one_line(delivery.uri or ""),
         "why": one_line(delivery.error.message) if delivery.error else "",
@@ -121,9 +121,9 @@ def _arrivals(deliveries: Sequence[DeliveryRecord]) -> list[tuple[str, str]]:
 
 
 def _missed(deliveries: Sequence[DeliveryRecord], *, made: bool) -> list[tuple[str, str, str]]:
-    """Place, reason and advice of those that did not arrive."""
+    """Kind, reason and advice of those that did not arrive."""
     return [
-        (PLACES[each.kind], one_line(each.error.message), advice_for(each.error.code, made=made))
+        (KINDS[each.kind], one_line(each.error.message), advice_for(each.error.code, made=made))
         for each in deliveries
         if each.state == "failed" and each.error
     ]

@@ -3,13 +3,13 @@ waits for the other, and an export does not depend on either."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from cutline.errors import DeliveryRejected, NotFound, TooLarge
+from cutline.errors import CutlineError, DeliveryRejected, NotFound, TooLarge
 from cutline.models.notification import DeliveryNotice, EndNotice, MailWish, Notice, Preferences, WebhookNotice
 from cutline.models.record import UNDER_WAY, DeliveryRecord, ExportRecord
 from cutline.models.task import ExportTask
@@ -45,10 +45,10 @@ def notify(task: ExportTask) -> None:
         return
     # Those that were asked for afterwards have executions of their own, and no part in this end.
     deliveries = [each for each in records.deliveries(task.export_id) if each.execution is None]
-    try:
-        webhook_sending.announce(record.owner, event_of_end(record, deliveries))
-    finally:
-        _write_of_end(records, record, deliveries)
+    _tell_both(
+        lambda: webhook_sending.announce(record.owner, event_of_end(record, deliveries)),
+        lambda: _write_of_end(records, record, deliveries),
+    )
 
 
 def notify_of_delivery(notice: DeliveryNotice) -> None:
@@ -60,10 +60,10 @@ def notify_of_delivery(notice: DeliveryNotice) -> None:
         return
     if delivery.execution != notice.execution or delivery.state in UNDER_WAY:
         return
-    try:
-        webhook_sending.announce(record.owner, event_of_delivery(record, delivery))
-    finally:
-        _write_of_delivery(deliveries, record, delivery)
+    _tell_both(
+        lambda: webhook_sending.announce(record.owner, event_of_delivery(record, delivery)),
+        lambda: _write_of_delivery(deliveries, record, delivery),
+    )
 
 
 def take(message: dict[str, Any], tries: int) -> None:
@@ -80,6 +80,18 @@ def take(message: dict[str, Any], tries: int) -> None:
                 notify(ExportTask(export_id=notice.export_id, attempt=notice.attempt))
     except (NotFound, DeliveryRejected) as error:  # deleted meanwhile, or no mail goes there: not even the next time
         logger.warning(f"nobody was told: {error.message}", extra=notice.model_dump())
+
+
+def _tell_both(announce: Callable[[], None], write: Callable[[], None]) -> None:
+    """Neither waits for the other. Where both fail, what webhooks were not told is raised: it may pass, while a refused
+    mail stays refused."""
+    try:
+        announce()
+    except Exception:
+        with suppress(CutlineError):
+            write()
+        raise
+    write()
 
 
 class _Reader(NamedTuple):

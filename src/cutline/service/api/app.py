@@ -111,7 +111,7 @@ def _headers(error: Exception, problem: Problem) -> dict[str, str]:
         return {"Allow": ", ".join(error.details["allow"])}
     if isinstance(error, RangeNotSatisfiable):
         return {"Content-Range": f"bytes */{error.details['nbytes']}"}
-    if isinstance(error, RateLimited | TransientError) and "retry_after" in error.details:
+    if isinstance(error, RateLimited) and "retry_after" in error.details:
         return {"Retry-After": str(error.details["retry_after"])}
     return {"Retry-After": RETRY_SECONDS} if isinstance(error, TransientError) else {}
 
