@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cutline.cog.checksum import crc64_text
 from cutline.kernel import crc64, crc64_joined
+from tests.support.loopback import in_thread
 
 PIECE = 1 << 20
 UPLOAD = "1"
@@ -122,9 +122,5 @@ def serving() -> Iterator[int]:
     handler = type("Handler", (_Handler,), {"parts": {}, "whole": {}})
     server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with in_thread(server):
         yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()

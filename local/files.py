@@ -56,17 +56,17 @@ def key_of_file(bucket: str, name: str, path: Path, etag: str) -> FakeKey:
     return key
 
 
-def publish(folder: Path, bucket: str) -> int:
-    """Every file below ``folder``, by its path in there, as an object of ``bucket``; how many there are."""
+def publish(folder: Path, bucket: str, *, unless_in: Path | None = None) -> None:
+    """Every file below ``folder``, by its path in there, as an object of ``bucket``; but for those that ``unless_in``
+    has by the same path."""
     keys = backend().get_bucket(bucket).keys
-    count = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in name.parts):
+            continue
+        if unless_in and (unless_in / name).exists():
             continue
         status = path.stat()
         key = key_of_file(bucket, name.as_posix(), path.resolve(), f"{status.st_size:x}-{status.st_mtime_ns:x}")
         key.set_metadata({"Content-Type": KINDS.get(path.suffix.lower(), "application/octet-stream")})
         keys.setlist(key.name, [key])
-        count += 1
-    return count

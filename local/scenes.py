@@ -33,14 +33,16 @@ SIZE, RESOLUTION = 768, 20.0
 
 
 class Scenes:
-    """Brings scenes into the bucket, which is there. The demo's take some seconds, but for the first start only."""
+    """Brings scenes into the bucket, which is there. The demo's take some seconds, but for the first start only; they
+    take the place of none of one's own."""
 
     def __init__(self, own: Path | None) -> None:
         self._drawing: subprocess.Popen[bytes] | None = None
+        self._own = own
         if own:
             publish(own, BUCKET)
         if DRAWN.exists():
-            publish(DRAWN, BUCKET)
+            publish(DRAWN, BUCKET, unless_in=own)
         else:
             DRAWN.parent.mkdir(parents=True, exist_ok=True)
             self._scratch = Path(tempfile.mkdtemp(dir=DRAWN.parent))
@@ -60,7 +62,7 @@ class Scenes:
             self._scratch.replace(DRAWN)
         except OSError:  # another service was faster
             shutil.rmtree(self._scratch)
-        publish(DRAWN, BUCKET)
+        publish(DRAWN, BUCKET, unless_in=self._own)
 
 
 def draw(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from werkzeug.serving import make_server
 
 from tests.support.api import TOKEN, Call, wsgi
 from tests.support.destinations import Place
-from tests.support.prompt import PromptHandler
+from tests.support.loopback import PromptHandler, in_thread
 
 CONFIG = {
     "headers": {"Authorization": f"Bearer {TOKEN}"},
@@ -36,14 +35,9 @@ CONFIG = {
 def url(api: Call, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API on a port of this machine; all destinations are one place in memory."""
     server = make_server("127.0.0.1", 0, wsgi, request_handler=PromptHandler)
-    address = f"http://127.0.0.1:{server.port}"
-    monkeypatch.setenv("CUTLINE_URL", address)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield address
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(server) as address:
+        monkeypatch.setenv("CUTLINE_URL", address)
+        yield address
 
 
 def test_no_answer_is_a_surprise(url: str) -> None:

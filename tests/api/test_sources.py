@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +17,7 @@ from cutline.models.api import ExportBody
 from cutline.models.request import SceneRequest, Source
 from cutline.service.sources import allowed, check_sources, permit, request_of, resolved
 from tests.support.api import SQUARE, Call
+from tests.support.loopback import in_thread
 
 ALLOWED: dict[str, tuple[str, str, bool]] = {
     # hosts, href, answer
@@ -192,13 +192,8 @@ def catalogue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    known.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield known
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(server) as known.url:
+        yield known
 
 
 def found(catalogue: Catalogue, aoi: Any = SQUARE, **query: Any) -> list[str]:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from cutline.kernel import crc64
+from tests.support.loopback import in_thread
 
 ID = "e0"
 MACHINE, SECRET = "machine", "s3cret"
@@ -90,12 +90,8 @@ def serving() -> Iterator[tuple[str, Website]]:
     website = Website()
     handler = type("Handler", (_Handler,), {"website": website})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", website
-    finally:
-        server.shutdown()
-        server.server_close()
+    with in_thread(server) as url:
+        yield url, website
 
 
 class _Handler(BaseHTTPRequestHandler):

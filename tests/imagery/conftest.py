@@ -6,7 +6,6 @@ import http.server
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import boto3
 import pytest
 from website import Site
+
+from tests.support.loopback import in_thread
 
 
 @pytest.fixture
@@ -35,15 +36,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    served.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("CUTLINE_PRIVATE_HOSTS", "1")
     monkeypatch.setattr("cutline.store.web.FIRST_DELAY", 0.01)
-    yield served
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with in_thread(server) as served.url:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from cryptography.x509.oid import NameOID
 from dropbox.content_hash import content_hash
 
 from tests.support.dropbox_account import SCOPES, Account, Refused
+from tests.support.loopback import in_thread
 
 HOSTS = ("api.dropboxapi.com", "content.dropboxapi.com", "www.dropbox.com")
 LARGEST = 150 * 1024 * 1024
@@ -122,12 +123,8 @@ def serving(account: Account, folder: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(folder))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with in_thread(server):
         yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _certificate(folder: Path) -> Path:

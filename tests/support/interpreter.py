@@ -27,7 +27,7 @@ from cutline.store.clients import client
 from local.aws import list_executions, state_machine
 from tests.support.aws import REGION, forget_clients, fresh_clients, make_resources, surround
 from tests.support.exports import make_state_machine
-from tests.support.prompt import PromptHandler
+from tests.support.loopback import PromptHandler
 
 ASL = Path(__file__).parents[2] / "statemachine/export.asl.json"
 ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from cutline.settings import service
 from tests.support.aws import RENEWED, make_resources
-from tests.support.prompt import PromptHandler
+from tests.support.loopback import PromptHandler
 
 
 def main() -> None:

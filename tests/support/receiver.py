@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from cutline.models.notification import WebhookNotice
 from cutline.settings import service
 from cutline.store.clients import client
+from tests.support.loopback import in_thread
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,9 @@ def receiving(**how: Any) -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/in"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with in_thread(server) as url:
+        receiver.url = f"{url}/in"
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def waiting() -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ from cutline.cog.checksum import crc64_text
 from cutline.kernel import crc64
 from local.signatures import Refused, Signatures
 from tests.support.aws import ENVIRON, forget_clients, fresh_clients, surround
-from tests.support.prompt import PromptHandler
+from tests.support.loopback import PromptHandler
 
 BUCKET, REGION, ACCOUNT = "their-bucket", "eu-central-1", "222222222222"
 KEY, SECRET = "AKIATHEIRS", "their-secret-canary"
