@@ -33,7 +33,7 @@ JOBS   := 20000
 
 check-native: $(NATIVE)/.ready  ## the kernel: random jobs under sanitizers, and every build we ship
 	$(NATIVE)/bin/python tests/native/sanitize.py --cc "$(CC)" --seed $(SEED) --jobs $(JOBS)
-	CC="$(CC)" $(NATIVE)/bin/pytest -q tests/native/check_builds.py
+	CC="$(CC)" $(NATIVE)/bin/pytest -q --confcutdir tests/native tests/native/check_builds.py
 
 $(NATIVE)/.ready: tests/native/requirements.txt hatch_build.py
 	$(PYTHON) -m venv $(NATIVE)
