@@ -1,11 +1,16 @@
 """An execution's history, as AWS writes it, read as what it means: which state was entered and left when, and which
-tries failed. An event names the one before it, so that parallel branches can be told apart."""
+tries failed. An event names the one before it, so that branches can be told apart.
+
+What no page of AWS's documentation says, but its histories show (tests/events/README.md): the end of a map may name
+any event since the map began; an aborted state or iteration names the event that failed, on another branch, so whose
+end it was is not known, only that the map has ended; and when an execution is stopped nothing says what it was at.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,8 +39,22 @@ class _Run:
     left_at: dt.datetime | None = None
     outcome: Outcome = "running"
     failures: list[Try] = field(default_factory=list)
+    broken: bool = False
+    """A map of which an iteration gave up"""
     invocations: int = 0
     """Of a Lambda"""
+
+    def leave(self, at: dt.datetime, outcome: Outcome) -> None:
+        self.left_at, self.outcome = at, outcome
+
+    def gave_up(self) -> bool:
+        return self.broken or (bool(self.failures) and not self.failures[-1].again)
+
+    def goes_on(self) -> None:
+        """What failed is tried again."""
+        self.broken = False
+        if self.failures:
+            self.failures[-1] = self.failures[-1].model_copy(update={"again": True})
 
     def finished(self) -> StateRun:
         seconds = None if self.left_at is None else (self.left_at - self.entered_at).total_seconds()
@@ -91,7 +110,7 @@ def _runs(events: Events) -> list[_Run]:
         if event["type"] in STOPS:
             for run in runs:
                 if run.left_at is None:
-                    run.left_at, run.outcome = at_of(event), _ENDS.get(event["type"], "stopped")
+                    run.leave(at_of(event), _ENDS.get(event["type"], "stopped"))
     return runs
 
 
@@ -107,20 +126,33 @@ def _follow(event: Mapping[str, Any], before: _Run | None, runs: list[_Run]) -> 
         )
         runs.append(entered)
         return entered
-    run = _map_of(before) if kind.startswith(_OF_MAPS) else before
+    run = _open_map(before) if kind.startswith(_OF_MAPS) else before
     if run is None:
         return None
-    if kind.endswith(("StateExited", "StateAborted")):
-        run.left_at = at_of(event)
-        gave_up = bool(run.failures) and not run.failures[-1].again
-        run.outcome = "stopped" if kind.endswith("Aborted") else "failed" if gave_up else "done"
+    if kind.endswith("StateExited"):
+        run.leave(at_of(event), "failed" if run.gave_up() else "done")
     elif kind in FAILURES:
         run.failures.append(Try(at=at_of(event), error=_failure(event), again=False))
     elif kind == "TaskScheduled":
         run.invocations += event["taskScheduledEventDetails"]["resourceType"] == "lambda"
-        if run.failures:
-            run.failures[-1] = run.failures[-1].model_copy(update={"again": True})
+        run.goes_on()
+    elif kind == "MapStateStarted":
+        run.goes_on()
+    elif kind == "MapIterationFailed" and before is not None and before is not run and before.left_at is None:
+        before.leave(at_of(event), "failed")
+    elif kind in ("MapStateFailed", "MapStateAborted"):
+        _end_within(run, event, runs)
     return run
+
+
+def _end_within(around: _Run, event: Mapping[str, Any], runs: Sequence[_Run]) -> None:
+    """A map has ended before its time, and what its branches were at with it."""
+    for run in runs:
+        if run.left_at is None and around in _maps_around(run):
+            run.leave(at_of(event), "failed" if run.gave_up() else "stopped")
+    around.broken = True
+    if event["type"] == "MapStateAborted":
+        around.leave(at_of(event), "stopped")
 
 
 def _around(before: _Run | None) -> _Run | None:
@@ -130,11 +162,17 @@ def _around(before: _Run | None) -> _Run | None:
     return before if before.kind == "Map" and before.left_at is None else before.around
 
 
-def _map_of(run: _Run | None) -> _Run | None:
-    """The map that an event on a run's branch tells of: the run itself, or the one around it."""
-    while run is not None and run.kind != "Map":
+def _open_map(run: _Run | None) -> _Run | None:
+    """The map that an event on a run's branch tells of: the run itself, or the innermost one around it that goes on."""
+    if run is None or (run.kind == "Map" and run.left_at is None):
+        return run
+    return next((each for each in _maps_around(run) if each.left_at is None), None)
+
+
+def _maps_around(run: _Run) -> Iterator[_Run]:
+    while run.around is not None:
         run = run.around
-    return run
+        yield run
 
 
 def _failure(event: Mapping[str, Any]) -> Failure:
