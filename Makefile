@@ -19,7 +19,7 @@ serve: $(READY)  ## the whole service on this machine; ARGS="--port 8000 --data 
 
 # One worker more than there are cores: some tests wait for services.
 test: $(READY)  ## the whole suite
-	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder tests/local tests/client tests
+	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --no-loadscope-reorder tests/local tests/client tests
 
 check: $(READY)  ## style, types, import contracts
 	$(BIN)/ruff check .

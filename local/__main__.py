@@ -6,6 +6,7 @@ The server that functions are forked from begins before the service's imports.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from cutline.forks import start_server
 from local.process import PRELOADED, ROOT
@@ -34,7 +35,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words.add_argument("--seed", type=int, default=0, help="of which ones are [0]")
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = words.parse_args(argv)
+    try:
+        lock = _lock(given.data) if given.data else None
+    except BlockingIOError:
+        words.error(f"{given.data} is in use by another service")
+    except OSError as error:
+        words.error(f"{error.filename} cannot be used: {error.strerror}")
     start_server(PRELOADED)
+    from local import lean  # noqa: F401, PLC0415
     from local.service import Options, Service  # noqa: PLC0415
     from local.welcome import welcome  # noqa: PLC0415
 
@@ -43,8 +51,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         signal.signal(each, lambda *_: stopped.set())
     try:
         service = Service(Options(**vars(given)))
-    except BlockingIOError:
-        words.error(f"{given.data} is in use by another service")
     except (OSError, SystemExit) as error:  # the latter is werkzeug's own way of saying it
         if isinstance(error, OSError) and error.filename is not None:
             words.error(f"{error.filename} cannot be used: {error.strerror}")
@@ -55,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             pass
     finally:
         service.close()
+        if lock:
+            lock.close()
     # Not by sys.exit, which would wait for threads of moto's interpreter, which wait for their next retry.
     sys.stdout.flush()
     os._exit(0)
@@ -65,6 +73,14 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) <= MAX_PORT):
         raise argparse.ArgumentTypeError(f"{text} is no port; give a number from 0 (any) to {MAX_PORT}")
     return int(text)
+
+
+def _lock(folder: Path) -> TextIO:
+    """What keeps the folder ours while it is open. Raises BlockingIOError where it is another service's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
 
 
 def _folder(text: str) -> Path:

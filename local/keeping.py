@@ -13,7 +13,6 @@ objects were there.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
 import secrets
@@ -40,14 +39,11 @@ FACTS = ("_storage_class", "checksum_algorithm", "checksum_value", "checksum_typ
 
 
 class Kept:
-    """A folder that is ours alone while we run."""
+    """What is in a folder that nobody else writes to."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises BlockingIOError where another service has the folder."""
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._lock = (folder / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._saved: dict[tuple[str, str], FakeKey] = {}
         self._changes = -1
         self._stopping = threading.Event()
@@ -89,7 +85,6 @@ class Kept:
         self._stopping.set()
         self._thread.join()
         self.save(settled=dt.timedelta())
-        self._lock.close()
 
     def save(self, settled: dt.timedelta = SETTLED) -> None:
         """Once, what has changed."""

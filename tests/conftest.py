@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+from local import lean  # noqa: F401
 from tests.support.aws import aws, aws_server, impatient, moto_url, whole_calls
 
 __all__ = ["aws", "aws_server", "impatient", "moto_url", "whole_calls"]
 
 
 def pytest_configure() -> None:
-    """Tests press Ctrl-C, which whatever a shell starts in the background is told to ignore, and its children with it."""
+    """Tests press Ctrl-C, which what a shell starts in the background is told to ignore, and its children with it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Together(LoadFileScheduling):
+    """A worker gets whole files, and all those of which many share what is slow to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder.endswith("/one_service") else file
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)

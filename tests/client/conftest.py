@@ -9,18 +9,9 @@ import pytest
 from cutline.client.api import Api
 from cutline.client.session import Login, Logins
 from tests.client.website import Website, serving
+from tests.support.cli import home
 
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's configuration is empty, and the working folder too."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("CUTLINE_URL", "CUTLINE_CLIENT_ID", "CUTLINE_CLIENT_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+__all__ = ["home"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One service, for all modules that do it no harm."""
+"""What the local service is given."""
 
 from __future__ import annotations
 
@@ -8,36 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.local import Running, make_area, make_scene
+from tests.support.local import make_area, make_scene
+from tests.support.scenes import texture, write_scene
 
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
     make_scene(folder)
+    write_scene(folder / "small.tif", texture((4, 120, 100), "uint16"))
     (folder / "large.bin").write_bytes(np.random.default_rng(5).bytes(12 * 2**20))
     return folder
-
-
-class Shared:
-    """A service that goes on from one module to the next."""
-
-    running: Running | None = None
-
-
-@pytest.fixture(scope="module")
-def running(scenes: Path) -> Running:
-    if Shared.running is None:
-        Shared.running = Running("--scenes", scenes)
-    return Shared.running
-
-
-@pytest.hookimpl(trylast=True)  # fixtures may still want it
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """After the last test of this folder it would be idle beside all others."""
-    if Shared.running and (nextitem is None or nextitem.path.parent != item.path.parent):
-        Shared.running.close()
-        Shared.running = None
 
 
 @pytest.fixture

@@ -212,7 +212,9 @@ class Running:
             children = psutil.Process(self.process.pid).children(recursive=True)
             self.process.send_signal(how)
             self.process.wait(30)
-            return [each for each in psutil.wait_procs(children, timeout=5)[1] if _runs(each)]
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: not any(map(_runs, children)), 5)
+            return list(filter(_runs, children))
         return []
 
     def close(self) -> None:

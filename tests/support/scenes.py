@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ RGBN = ("red", "green", "blue", "nir")
 
 def texture(shape: tuple[int, int, int], dtype: str = "uint8", seed: int = 7) -> np.ndarray:
     """Smooth hills with noise on top, over most of the dtype's range; (bands, rows, cols)."""
+    return _texture(shape, dtype, seed).copy()
+
+
+@functools.lru_cache(maxsize=64)
+def _texture(shape: tuple[int, int, int], dtype: str, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     bands, rows, cols = shape
     y, x = np.mgrid[:rows, :cols]
@@ -44,8 +50,8 @@ def write_scene(
     bands, rows, cols = pixels.shape
     with rasterio.open(
         path, "w", driver="GTiff", width=cols, height=rows, count=bands, dtype=pixels.dtype, crs=crs,
-        transform=transform, nodata=nodata, tiled=True, blockxsize=block, blockysize=block, compress="deflate",
-        photometric="MINISBLACK", **profile,
+        transform=transform, nodata=nodata, tiled=True, blockxsize=block, blockysize=block,
+        compress="deflate", zlevel=1, photometric="MINISBLACK", **profile,
     ) as file:  # fmt: skip
         file.write(pixels)
         file.colorinterp = [ColorInterp.undefined] * bands

@@ -1,4 +1,7 @@
-"""What only GDAL writes: it makes a small TIFF in memory, and what is wanted of that is taken out as it is."""
+"""What only GDAL writes: it makes a small TIFF in memory, and what is wanted of that is taken out as it is.
+
+In our own environment: without one, rasterio makes a session with AWS for each file, which takes longer than the file.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from rasterio.io import MemoryFile
 from cutline.cog import tiff
 from cutline.cog.profile import creation_options
 from cutline.grid import BLOCK
+from cutline.imagery.environment import environment
 from cutline.models.grid import Geobox
 from cutline.models.plan import CogSpec
 from cutline.models.receipt import BandStatistics
@@ -22,7 +26,7 @@ _CODEC_TAGS = (tiff.JPEG_TABLES, tiff.LERC_PARAMETERS)
 def blocks_by_gdal(values: NDArray[Any], spec: CogSpec) -> tuple[list[bytes], dict[int, str]]:
     """The encoded blocks of (bands, rows, cols), plane by plane and row by row, b"" where all is empty; and the tags,
     in hexadecimal, that decoding them needs."""
-    with MemoryFile() as memory:
+    with environment(), MemoryFile() as memory:
         with memory.open(
             height=values.shape[1],
             width=values.shape[2],
@@ -42,7 +46,7 @@ def template(
     spec: CogSpec, geobox: Geobox, statistics: tuple[BandStatistics, ...], tags: dict[str, str]
 ) -> tiff.Directory:
     """The tags of the finished file's main image, as GDAL itself would write them (GeoKeys, nodata, metadata)."""
-    with MemoryFile() as memory:
+    with environment(), MemoryFile() as memory:
         with memory.open(
             height=BLOCK,  # the tags that know the size are written anew
             width=BLOCK,

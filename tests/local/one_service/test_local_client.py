@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,14 @@ from cutline.client.session import Logins
 from local.aws import INTERPRETER, REGION
 from local.tokens import MACHINE, MACHINE_SECRET, USERS
 from tests.support.cli import box, cutline, write_aoi
-from tests.support.local import Running, eventually, service
-from tests.support.scenes import texture, write_scene
+from tests.support.local import Running, eventually
 
 INSIDE = box(400100, 5598900, 400600, 5599800)
 
 
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scenes")
-    write_scene(folder / "scene.tif", texture((4, 120, 100), "uint16"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def running(scenes: Path) -> Iterator[Running]:
-    with service("--scenes", scenes) as one:
-        yield one
-
-
 @pytest.fixture
 def scene(running: Running) -> str:
-    return f"{running.url}/cutline-scenes/scene.tif"
+    return f"{running.url}/cutline-scenes/small.tif"
 
 
 @pytest.fixture
@@ -74,7 +59,7 @@ def test_the_services_file_is_the_command_lines(machine: Api, scene: str, scenes
     wanted = ("--aoi", "area.geojson", "--process", "ndvi", "--crs", "EPSG:3857", "--resolution", 10)
     ran = cutline("submit", "--scene", scene, *wanted, "--name", "field", "--download", "service.tif", "--every", 0.1)
     assert ran.code == 0, ran.err
-    here = cutline("export", "--scene", scenes / "scene.tif", *wanted, "--workers", 1, "-o", "here.tif")
+    here = cutline("export", "--scene", scenes / "small.tif", *wanted, "--workers", 1, "-o", "here.tif")
     assert here.code == 0, here.err
     assert (home / "service.tif").read_bytes() == (home / "here.tif").read_bytes()
     (latest,) = cutline("status", "--limit", 1, "--json").report

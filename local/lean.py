@@ -1,0 +1,45 @@
+"""To be imported before anything of moto: three ways in which it takes long for nothing.
+
+- Its Step Functions want one module of its Batch. That package imports its EC2, whose tables of regions and instance
+  types would be a quarter of the service's start; no state of ours submits a job.
+- It makes an SDK client for every task of a state machine, which takes longer than most tasks.
+- It lists its own folder and tries two hundred patterns with every request, to find out whose it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+if "moto.batch" not in sys.modules:
+    hollow = ModuleType("moto.batch")
+    hollow.__path__ = find_spec("moto.batch").submodule_search_locations  # type: ignore[union-attr, assignment]
+    sys.modules["moto.batch"] = hollow
+    try:
+        import moto.batch.utils  # noqa: F401
+    finally:
+        del sys.modules["moto.batch"]
+
+from moto.core.models import botocore_stubber
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.settings import moto_server_port
+from moto.stepfunctions.parser.asl.utils import boto_client
+
+_boto_client_for = boto_client.boto_client_for
+
+
+@functools.cache
+def _client(region: str, service: str, *_: object) -> Any:
+    return _boto_client_for(region, service)
+
+
+def _client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+    """moto's, which looks at no credentials either."""
+    return _client(region, service, moto_server_port(), botocore_stubber.enabled)
+
+
+boto_client.boto_client_for = _client_for
+DomainDispatcherApplication.get_backend_for_host = functools.cache(DomainDispatcherApplication.get_backend_for_host)  # type: ignore[method-assign]
