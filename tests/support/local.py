@@ -213,7 +213,7 @@ class Running:
             self.process.send_signal(how)
             self.process.wait(30)
             with contextlib.suppress(AssertionError):
-                eventually(lambda: not any(map(_runs, children)), 5)
+                eventually(lambda: not any(map(_runs, children)))
             return list(filter(_runs, children))
         return []
 
