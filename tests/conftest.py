@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import Any
 
@@ -32,3 +33,9 @@ class Together(LoadFileScheduling):
 @pytest.hookimpl
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays, and is not looked at again with every collection of garbage."""
+    gc.collect()
+    gc.freeze()
