@@ -30,7 +30,6 @@ class Together(LoadFileScheduling):
         return folder if folder.endswith("/one_service") else file
 
 
-@pytest.hookimpl
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
