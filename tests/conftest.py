@@ -7,7 +7,6 @@ import signal
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 from local import lean  # noqa: F401
 from tests.support.aws import aws, aws_server, impatient, moto_url, whole_calls
@@ -21,16 +20,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class Together(LoadFileScheduling):
-    """A worker gets whole files, and all those of which many share what is slow to make."""
+@pytest.hookimpl(optionalhook=True)  # there may be no xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By which a worker gets whole files, and all those of which many share what is slow to make."""
+    from xdist.scheduler import LoadFileScheduling
 
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        folder = file.rpartition("/")[0]
-        return folder if folder.endswith("/one_service") else file
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder.endswith("/one_service") else file
 
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     return Together(config, log)
 
 

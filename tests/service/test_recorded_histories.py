@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cutline.models.audit import StateRun
-from cutline.service.history import child_of, states_of
+from cutline.service.history import STOPS, child_of, states_of
 from tests.support.interpreter import ASL
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -40,10 +40,13 @@ AFTER = {
     "MapRunFailed": "MapRunStarted",
     "MapStateSucceeded": "MapRunSucceeded MapIterationSucceeded MapStateStarted",
     "MapStateFailed": "MapRunFailed FailStateEntered TaskTimedOut",
+    "MapIterationFailed": "FailStateEntered TaskTimedOut",
+    "MapIterationAborted": "TaskTimedOut",
+    "TaskStateAborted": "TaskTimedOut",
     "MapStateExited": "MapRunStarted MapRunSucceeded MapIterationSucceeded MapStateFailed MapStateStarted",
     "StateExited": "StateEntered",
 }
-"""An event's type, or how it ends -> that of the event before it on its branch, in 550 recorded histories"""
+"""An event's type, or how it ends -> those of recorded histories before it on its branch, as far as ours has them"""
 
 FIELDS = {
     "ExecutionStarted": ("input inputDetails roleArn", ""),
@@ -113,7 +116,7 @@ READ = {
     "a Lambda takes too long in every iteration": [
         "MapWait failed at 33",
         "MapWait/LambdaInvoke failed at 24, timed-out",
-        *["MapWait/LambdaInvoke failed at 32, timed-out"] * 3,
+        *["MapWait/LambdaInvoke stopped at 32, timed-out"] * 3,
     ],
     "a map is tried again": [
         "StartState done at 3",
@@ -166,28 +169,95 @@ def test_a_history_that_goes_on_is_read_as_far_as_it_is(order: str) -> None:
         assert len(runs) == sum(event["type"].endswith("Entered") for event in events[:length])
 
 
-@pytest.mark.parametrize("ends", [("MapRunAborted", "MapStateAborted"), ("MapRunAborted",), ()])
-def test_a_map_whose_execution_is_stopped_is_stopped_however_aws_tells_it(ends: tuple[str, ...]) -> None:
-    events = [*expanded("children")[:4], *(_event(str(5 + at), str(4 + at), kind) for at, kind in enumerate(ends))]
-    events.append(_event("9", "0", "ExecutionAborted"))
-    [run] = states_of(events)
-    assert (run.state, run.outcome) == ("MapState", "stopped")
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_orders_are_of_one_kind(order: str) -> None:
+    kinds = {0: "-"}
+    for event in expanded(order):
+        check_place(event, kinds)
 
 
-def test_a_map_whose_items_could_not_be_read_is_tried_again() -> None:
-    broken = expanded("children that cannot be read")[:5]
-    again = [
-        _event("6", "5", "MapStateStarted"),
-        _event("7", "6", "MapRunStarted"),
-        _event("8", "7", "MapRunSucceeded"),
+def running(*kinds: str, after: str = "children", length: int = 4) -> list[dict[str, Any]]:
+    """The beginning of an order, and events of these types (and names) one after the other."""
+    events = expanded(after)[:length]
+    for kind, *name in (each.split() for each in kinds):
+        number = len(events) + 1
+        events.append(_event(str(number), "0" if kind in STOPS else str(number - 1), kind, *name))
+    return events
+
+
+READ_TOO = [
+    # AWS's documentation has these types; the first is what was recorded of a state that is no map
+    (running("ExecutionAborted"), ["MapState stopped at 5"]),
+    (running("MapRunAborted", "ExecutionAborted"), ["MapState stopped at 6"]),
+    (running("MapRunAborted", "MapStateAborted", "ExecutionAborted"), ["MapState stopped at 6"]),
+    (
+        running("MapStateStarted", "MapRunStarted", "MapRunSucceeded", "MapStateExited MapState",
+                after="children that cannot be read", length=5),
+        ["MapState done at 9, transient-error+"],
+    ),
+    (
+        running("MapStateStarted", "MapStateExited MapState", after="a map is tried again", length=8),
+        ["StartState done at 3", "MapState done at 10", "MapState/HandleItemFail failed at 8"],
+    ),
+    (
+        running("TaskScheduled", "ExecutionAborted", after="a Lambda fails three times", length=5),
+        ["InvokeLambda stopped at 7, internal-error+"],
+    ),
+    (
+        running("ExecutionAborted", after="a Lambda fails three times", length=5),
+        ["InvokeLambda stopped at 6, internal-error"],
+    ),
+]  # fmt: skip
+"""Histories that were not recorded, put together from such as were"""
+
+
+@pytest.mark.parametrize(("events", "states"), READ_TOO)
+def test_what_may_follow_is_understood(events: list[dict[str, Any]], states: list[str]) -> None:
+    assert [told(run) for run in states_of(events)] == states
+
+
+def test_a_child_that_is_stopped_before_its_next_try_has_not_failed() -> None:
+    child = child_of(running("ExecutionAborted", after="a Lambda fails three times", length=5))
+    assert child is not None
+    assert (child.outcome, len(child.failures)) == ("stopped", 1)
+
+
+@pytest.mark.parametrize("kind", ["Task", "Map", "Choice", "Wait", "Pass"])
+def test_an_error_that_no_try_has_told_is_that_of_the_state(kind: str) -> None:
+    """As AWS ends an execution whose paths lead nowhere: ExecutionFailed right after a state was entered."""
+    failed = _event("3", "2", "ExecutionFailed") | {"executionFailedEventDetails": {"error": "States.Runtime"}}
+    [run] = states_of([*expanded("stopped")[:1], _event("2", "0", f"{kind}StateEntered", "Here"), failed])
+    assert (run.type, told(run)) == (kind, "Here failed at 3, internal-error")
+
+
+def test_a_state_that_fails_on_purpose_has_no_try() -> None:
+    *_, run = states_of(expanded("a map is tried again"))
+    assert (run.type, run.failures) == ("Fail", ())
+
+
+def test_a_broken_map_ends_what_is_within_it_alone() -> None:
+    """The other branches of the map, but not the map around it."""
+    outer = [_event("1", "0", "ExecutionStarted"), _event("2", "0", "MapStateEntered", "Outer"),
+             _event("3", "2", "MapStateStarted"), _event("4", "3", "MapIterationStarted")]  # fmt: skip
+    moved = [
+        event | {"id": event["id"] + 3, "previousEventId": event["previousEventId"] + 3 if event["id"] > 2 else 4}
+        for event in expanded("a Lambda takes too long in every iteration")[1:-1]
     ]
-    [run] = states_of([*broken, *again, _event("9", "7", "MapStateExited", "MapState")])
-    assert told(run) == "MapState done at 9, transient-error+"
+    runs = {run.state: run for run in states_of([*outer, *moved])}
+    assert (runs["Outer"].outcome, runs["LambdaInvoke"].outcome) == ("running", "stopped")
 
 
 def ours(name: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = json.loads((EVENTS / f"{name}.json").read_text())["events"]
     return events
+
+
+def check_place(event: dict[str, Any], kinds: dict[int, str]) -> None:
+    """It comes after what such an event was recorded to come after; ``kinds``: of the events before it, by id."""
+    kind, before = event["type"], kinds[event["previousEventId"]]
+    known = tuple(AFTER[name_in(AFTER, kind)].split())
+    assert before.endswith(known) or (kind, before) in NOT_RECORDED, (kind, before)
+    kinds[event["id"]] = kind
 
 
 def name_in(table: Mapping[str, object], kind: str) -> str:

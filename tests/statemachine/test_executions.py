@@ -35,7 +35,8 @@ def test_success(machine: Interpreter) -> None:
 
 ROUND = [
     ("render_tile", Died("Runtime.ExitError", "signal: killed"), 2),
-    ("render_tile", Died("Lambda.TooManyRequestsException", "Rate Exceeded"), 8),
+    ("render_tile", Died("Lambda.TooManyRequestsException", "Rate Exceeded"), 25),
+    ("render_tile", Died("Lambda.ServiceException", "500"), 8),
     ("plan", BUSY, 4),
     ("assemble", Died("Sandbox.Timedout", "Task timed out after 900.00 seconds"), 2),
 ]

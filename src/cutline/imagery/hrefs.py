@@ -65,7 +65,7 @@ def _check_characters(href: str) -> None:
 def _check_url(href: str) -> str:
     try:
         place = urlsplit(href)
-        named = place.hostname and place.path.strip("/") and place.port != 0
+        named = place.hostname and " " not in place.hostname and place.path.strip("/") and place.port != 0
     except ValueError:  # a port or an IPv6 address that is none
         named = False
     if not named:

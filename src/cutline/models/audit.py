@@ -25,6 +25,8 @@ class StateRun(Model):
     """One time that an execution was in a state."""
 
     state: str
+    type: str
+    """Task, Map, Choice, Wait, Pass, Succeed or Fail"""
     entered_at: AwareDatetime
     left_at: AwareDatetime | None = None
     seconds: float | None = None

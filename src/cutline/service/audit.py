@@ -164,8 +164,8 @@ def _told(run: StateRun) -> Iterator[tuple[dt.datetime, str, dict[str, Any]]]:
         how = "failed and was tried again" if failure.again else "failed"
         yield failure.at, f"{run.state} {how}", {"error": _plain(failure.error)}
     if run.left_at:
-        gave_up = "gave up" if run.failures else "was reached"  # as Failed is
-        how = {"done": "was done", "failed": gave_up, "stopped": "was stopped"}.get(run.outcome, "ended")
+        failed = "was reached" if run.type == "Fail" else "gave up"
+        how = {"done": "was done", "failed": failed, "stopped": "was stopped"}.get(run.outcome, "ended")
         yield run.left_at, f"{run.state} {how}", {"seconds": run.seconds}
 
 

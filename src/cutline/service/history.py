@@ -4,6 +4,7 @@ tries failed. An event names the one before it, so that branches can be told apa
 What no page of AWS's documentation says, but its histories show (tests/events/README.md): the end of a map may name
 any event since the map began; an aborted state or iteration names the event that failed, on another branch, so whose
 end it was is not known, only that the map has ended; and when an execution is stopped nothing says what it was at.
+Our machine has no Parallel and no map within a map: the former is not understood, the latter where all goes well.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class _Run:
         seconds = None if self.left_at is None else (self.left_at - self.entered_at).total_seconds()
         return StateRun(
             state=self.name,
+            type=self.kind,
             entered_at=self.entered_at,
             left_at=self.left_at,
             seconds=seconds,
@@ -83,10 +85,11 @@ def child_of(events: Events) -> ChildRun | None:
     began, ended = at_of(events[0]), at_of(events[-1]) if events[-1]["type"] in STOPS else None
     given = json.loads(events[0].get("executionStartedEventDetails", {}).get("input") or "{}")
     failures = tuple(failure for run in runs for failure in run.failures)
-    gave_up = any(not failure.again for failure in failures)
+    last = runs[-1].outcome
+    gave_up = last != "stopped" and any(not failure.again for failure in failures)
     return ChildRun(
         tiles=tuple(given.get("tiles", ())),
-        outcome="running" if ended is None else "failed" if gave_up else runs[-1].outcome,
+        outcome="running" if ended is None else "failed" if gave_up else last,
         entered_at=began,
         seconds=None if ended is None else (ended - began).total_seconds(),
         invocations=sum(run.invocations for run in runs),
@@ -108,10 +111,17 @@ def _runs(events: Events) -> list[_Run]:
         before = place.get(event.get("previousEventId", 0))
         place[event["id"]] = _follow(event, before, runs)
         if event["type"] in STOPS:
-            for run in runs:
-                if run.left_at is None:
-                    run.leave(at_of(event), _ENDS.get(event["type"], "stopped"))
+            _end(event, before, runs)
     return runs
+
+
+def _end(event: Mapping[str, Any], before: _Run | None, runs: Sequence[_Run]) -> None:
+    """The execution has ended, and with it what it was at: which has the error, unless that is told of it already."""
+    if event["type"] == "ExecutionFailed" and before and before.kind != "Fail" and not before.gave_up():
+        before.failures.append(Try(at=at_of(event), error=_failure(event), again=False))
+    for run in runs:
+        if run.left_at is None:
+            run.leave(at_of(event), _ENDS.get(event["type"], "stopped"))
 
 
 def _follow(event: Mapping[str, Any], before: _Run | None, runs: list[_Run]) -> _Run | None:
@@ -140,19 +150,20 @@ def _follow(event: Mapping[str, Any], before: _Run | None, runs: list[_Run]) -> 
         run.goes_on()
     elif kind == "MapIterationFailed" and before is not None and before is not run and before.left_at is None:
         before.leave(at_of(event), "failed")
-    elif kind in ("MapStateFailed", "MapStateAborted"):
+    elif kind == "MapStateFailed":
+        run.broken = True
+        _end_within(run, event, runs)
+    elif kind == "MapStateAborted":
+        run.leave(at_of(event), "stopped")
         _end_within(run, event, runs)
     return run
 
 
 def _end_within(around: _Run, event: Mapping[str, Any], runs: Sequence[_Run]) -> None:
-    """A map has ended before its time, and what its branches were at with it."""
+    """A map has ended before its time, and what its other branches were at with it."""
     for run in runs:
         if run.left_at is None and around in _maps_around(run):
-            run.leave(at_of(event), "failed" if run.gave_up() else "stopped")
-    around.broken = True
-    if event["type"] == "MapStateAborted":
-        around.leave(at_of(event), "stopped")
+            run.leave(at_of(event), "stopped")
 
 
 def _around(before: _Run | None) -> _Run | None:

@@ -39,7 +39,10 @@ def connect(scheme: str, host: str, port: int | None, timeout: float) -> http.cl
     """
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     port = port or kind.default_port
-    connection = kind(host, port, timeout=timeout)
+    try:
+        connection = kind(host, port, timeout=timeout)
+    except http.client.InvalidURL as error:
+        raise InvalidRequest(f"{host!r} is no name of a host") from error
     numeric = public_address(host, port)
     # http.client asks this for its socket; TLS still checks the certificate against the name.
     connection._create_connection = (  # type: ignore[attr-defined]
