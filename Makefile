@@ -76,6 +76,7 @@ lock: $(READY)  ## pin requirements/*.in again
 $(READY): requirements/dev.txt requirements/nodeps.txt pyproject.toml hatch_build.py $(wildcard src/cutline/kernel/csrc/*)
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e . & kernel=$$!; $(INSTALL) -r requirements/dev.txt -r requirements/nodeps.txt && wait $$kernel
+	$(BIN)/python -c "import local.lean, local.service, rasterio"  # compiled now, not at the first start
 	touch $@
 
 clean:

@@ -27,6 +27,7 @@ LOOK_SECONDS = 0.2
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Serve until interrupted."""
     began = time.perf_counter()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # there is nothing to end yet, nor to tell
     words = argparse.ArgumentParser(prog="make serve", description="Cutline on this machine.")
     words.add_argument("--port", type=_port, default=8000, help="0 for any that is free [8000]")
     words.add_argument("--data", type=Path, help="a folder that keeps exports from one start to the next")
@@ -36,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     words.add_argument("--root", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = words.parse_args(argv)
     try:
-        lock = _lock(given.data) if given.data else None
+        lock = _lock(given.data) if given.data else None  # noqa: F841 – held until we end
     except BlockingIOError:
         words.error(f"{given.data} is in use by another service")
     except OSError as error:
-        words.error(f"{error.filename} cannot be used: {error.strerror}")
+        words.error(f"{given.data} cannot be used: {error.strerror}")
     start_server(PRELOADED)
     from local import lean  # noqa: F401, PLC0415
     from local.service import Options, Service  # noqa: PLC0415
@@ -61,8 +62,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             pass
     finally:
         service.close()
-        if lock:
-            lock.close()
     # Not by sys.exit, which would wait for threads of moto's interpreter, which wait for their next retry.
     sys.stdout.flush()
     os._exit(0)

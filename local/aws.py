@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -25,6 +26,7 @@ def application(port: int) -> DomainDispatcherApplication:
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["lambda"] = {"use_docker": False}
     os.environ["MOTO_PORT"] = str(port)
+    logging.getLogger("moto").addHandler(logging.NullHandler())  # it tells of every error that a state machine catches
     StepFunctionResponse.list_executions = list_executions  # type: ignore[method-assign]
     ASLParser.state_machine = state_machine
     return DomainDispatcherApplication(create_backend_app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from local.scenes import Scenes
 from local.schedules import Schedule
 from local.server import bind, serve
 from local.signatures import Signatures
+from local.slot import Stopping
 from local.tokens import CONSOLE, MACHINE, Tokens
 
 WARMED = ("plan", "render_tile", "assemble")
@@ -61,7 +63,7 @@ class Service:
     """Runs from when it is made until it is closed."""
 
     def __init__(self, options: Options) -> None:
-        """Raises OSError where the port or the folder is in use."""
+        """Raises OSError where the port is in use. The folder is the caller's to lock."""
         self._kept = Kept(options.data) if options.data else None
         self._server = bind(options.port)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -151,4 +153,5 @@ class Service:
 
     def _warm(self) -> None:
         for name in WARMED:
-            self.functions[name].warm()
+            with contextlib.suppress(Stopping):
+                self.functions[name].warm()

@@ -215,6 +215,28 @@ def test_what_aws_has_no_room_for_now_may_be_asked_again(api: Call, monkeypatch:
         assert answer.headers["retry-after"] == "5"
 
 
+SPACED = "https://exa mple/x.tif"
+ITEM = {"type": "Feature", "stac_version": "1.1.0", "id": "x", "properties": {"datetime": "2026-06-01T00:00:00Z"},
+        "assets": {"red": {"href": SPACED}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer"),
+    [
+        ({"source": {"scenes": [SPACED]}}, "/source/scenes/0"),
+        ({"source": {"scenes": [{"red": SPACED}]}}, "/source/scenes/0"),
+        ({"source": {"scenes": [ITEM]}}, "/source/scenes/0"),
+        ({"output": {"like": SPACED}}, "/output/like"),
+    ],
+)
+def test_a_host_that_cannot_be_one_is_the_users_mistake(api: Call, changed: dict[str, Any], pointer: str) -> None:
+    for path in ("/exports", "/exports/estimate"):
+        answer = api("POST", path, body=BODY | changed)
+        assert answer.status == 422, (path, answer.text)
+        assert "exa mple" in answer.json["detail"]
+        assert answer.json.get("pointer", pointer).startswith(pointer), answer.text
+
+
 @pytest.mark.parametrize("cost", [1e-300, 1e-131, 1e200, 0, -1])
 def test_costs_that_nobody_could_keep_are_refused(api: Call, cost: float) -> None:
     answer = api("POST", "/exports", body=BODY | {"max_cost": cost})

@@ -68,6 +68,7 @@ def test_an_export_whose_source_is_missing_says_so(running: Running, area: Any) 
     [attempt] = settled(running, export_id)["attempts"]
     assert [run["state"] for run in attempt["states"]] == ["Begin", "Plan", "MarkError", "NotifyError", "Failed"]
     assert running.get("/me").json()["used"] == before
+    assert "Exception" not in running.said(), "the terminal is for people"
 
 
 def test_a_deleted_export_is_gone(running: Running, area: Any) -> None:
