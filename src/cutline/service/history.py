@@ -33,7 +33,7 @@ class _Run:
     """A StateRun in the making."""
 
     name: str
-    kind: str
+    type: str
     entered_at: dt.datetime
     around: _Run | None
     """The map whose iteration it belongs to"""
@@ -61,7 +61,7 @@ class _Run:
         seconds = None if self.left_at is None else (self.left_at - self.entered_at).total_seconds()
         return StateRun(
             state=self.name,
-            type=self.kind,
+            type=self.type,
             entered_at=self.entered_at,
             left_at=self.left_at,
             seconds=seconds,
@@ -117,7 +117,7 @@ def _runs(events: Events) -> list[_Run]:
 
 def _end(event: Mapping[str, Any], before: _Run | None, runs: Sequence[_Run]) -> None:
     """The execution has ended, and with it what it was at: which has the error, unless that is told of it already."""
-    if event["type"] == "ExecutionFailed" and before and before.kind != "Fail" and not before.gave_up():
+    if event["type"] == "ExecutionFailed" and before and before.type != "Fail" and not before.gave_up():
         before.failures.append(Try(at=at_of(event), error=_failure(event), again=False))
     for run in runs:
         if run.left_at is None:
@@ -130,7 +130,7 @@ def _follow(event: Mapping[str, Any], before: _Run | None, runs: list[_Run]) -> 
     if kind.endswith("StateEntered"):
         entered = _Run(
             name=event["stateEnteredEventDetails"]["name"],
-            kind=kind.removesuffix("StateEntered"),
+            type=kind.removesuffix("StateEntered"),
             entered_at=at_of(event),
             around=_around(before),
         )
@@ -170,12 +170,12 @@ def _around(before: _Run | None) -> _Run | None:
     """The map around a state that is entered after ``before``: that itself, where it has just begun an iteration."""
     if before is None:
         return None
-    return before if before.kind == "Map" and before.left_at is None else before.around
+    return before if before.type == "Map" and before.left_at is None else before.around
 
 
 def _open_map(run: _Run | None) -> _Run | None:
     """The map that an event on a run's branch tells of: the run itself, or the innermost one around it that goes on."""
-    if run is None or (run.kind == "Map" and run.left_at is None):
+    if run is None or (run.type == "Map" and run.left_at is None):
         return run
     return next((each for each in _maps_around(run) if each.left_at is None), None)
 
