@@ -13,6 +13,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from cutline.cog.parts import MAX_PARTS, plan_parts, runs
@@ -23,6 +24,7 @@ from cutline.models.plan import CogSpec
 from cutline.plan import MAX_TILES, tile_edge
 from cutline.store.plans import MAX_ITEMS, groups
 
+ASL = Path(__file__).parents[1] / "statemachine/export.asl.json"
 SEED = 20261121
 
 
@@ -181,6 +183,42 @@ def _render(items: Sequence[range], edge: int, concurrency: int, rng: random.Ran
     return finish, busy, longest, at_once
 
 
+class Together(NamedTuple):
+    """Simulated exports that begin at once and share a function's Lambdas."""
+
+    exports: int
+    seconds: float
+    """Of rendering, until the last has all its items"""
+    throttled: int
+    """Tries that found no Lambda"""
+    given_up: int
+    """Items, after all their tries"""
+
+
+def together(exports: int, run: Run, lambdas: int) -> Together:
+    """Each has the items of ``run``, of 0.7 to 1 times its longest one's seconds, and asks again as the ASL says."""
+    machine = json.loads(ASL.read_text())["States"]["RenderTiles"]["ItemProcessor"]["States"]["RenderTile"]
+    [retry] = [each for each in machine["Retry"] if "Lambda.TooManyRequestsException" in each["ErrorEquals"]]
+    rng = random.Random(SEED)
+    waiting = [(rng.uniform(0, 5), number, 0) for number in range(exports * run.items)]
+    heapq.heapify(waiting)
+    busy: list[float] = []
+    throttled = given_up = 0
+    while waiting:
+        now, number, tries = heapq.heappop(waiting)
+        while busy and busy[0] <= now:
+            heapq.heappop(busy)
+        if len(busy) < lambdas:
+            heapq.heappush(busy, now + run.longest_item * rng.uniform(0.7, 1))
+        elif tries == retry["MaxAttempts"]:
+            given_up += 1
+        else:
+            throttled += 1
+            longest = min(retry["MaxDelaySeconds"], retry["IntervalSeconds"] * retry["BackoffRate"] ** tries)
+            heapq.heappush(waiting, (now + rng.uniform(0, longest), number, tries + 1))  # full jitter
+    return Together(exports, max(busy), throttled, given_up)
+
+
 def _tile_seconds(edge: int, assumed: Assumed, rng: random.Random) -> float:
     usual = assumed.seconds_a_tile * (edge / 4096) ** 2 * rng.lognormvariate(-(assumed.scatter**2) / 2, assumed.scatter)
     return usual * (5 if rng.random() < assumed.slow_tiles else 1)
@@ -251,6 +289,11 @@ def main() -> None:
     for name, limit, values in rows:
         told = " | ".join(f"{value:,.0f}" for value in values)
         print(f"| {name} | {limit:,} | {told} | {limit / values[-1]:,.1f} × |")
+    print("\n| exports of 100 Gpx at once | render s | tries without a Lambda | items given up |")
+    print("| --: | --: | --: | --: |")
+    for exports in (1, 2, 4):
+        shared = together(exports, sizes[-1], lambdas=sizes[-1].items)
+        print(f"| {exports} | {shared.seconds:.0f} | {shared.throttled:,} | {shared.given_up} |")
 
 
 if __name__ == "__main__":
